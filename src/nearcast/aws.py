@@ -1,0 +1,41 @@
+"""The one way to AWS: a boto3 client made from the settings."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from nearcast.settings import Settings
+
+
+@lru_cache(maxsize=32)
+def _client(
+    service: str, endpoint: str | None, region: str, key_id: str | None, secret: str | None
+) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 5})
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        config=config,
+    )
+
+
+def client(service: str, settings: Settings) -> Any:
+    """Return a boto3 client of ``service``; made once for each endpoint, region and credentials.
+
+    Without an endpoint and credentials in the settings, boto3's own chain decides (AWS itself).
+    """
+    secret = settings.aws_secret_access_key
+    return _client(
+        service,
+        settings.aws_endpoint_url,
+        settings.aws_region,
+        settings.aws_access_key_id,
+        secret.get_secret_value() if secret else None,
+    )

@@ -1,0 +1,83 @@
+"""The command line. Commands import what they need when they run, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from nearcast.errors import NearcastError
+
+COMMANDS = {
+    "demo": "nearcast.commands.demo:demo",
+    "up": "nearcast.commands.services:up",
+    "down": "nearcast.commands.services:down",
+    "status": "nearcast.commands.services:status",
+    "deploy": "nearcast.commands.deploy:deploy",
+    "load": "nearcast.commands.source:load",
+    "publish": "nearcast.commands.source:publish",
+    "lake": "nearcast.commands.lake:lake",
+    "train": "nearcast.commands.forecast:train",
+    "forecast": "nearcast.commands.forecast:forecast",
+}
+"""Every command, in the order of a price's path, with the module and function that hold it."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return the command ``name``."""
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nearcast")
+def cli() -> None:
+    """Stock prices, from PostgreSQL through a change-data-capture lakehouse to an honest forecast.
+
+    \b
+    Examples:
+      nearcast demo                      the whole path on real prices
+      nearcast up                        start the local services
+      nearcast load prices.csv --symbol NFLX
+      nearcast lake query "SELECT count(*) FROM prices"
+    """
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json``: one JSON document on stdout and nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
+
+
+def main() -> None:
+    """Run the command line; expected failures end with 1 and no traceback."""
+    from nearcast.log import configure
+
+    configure()
+    try:
+        cli(standalone_mode=False)
+    except NearcastError as error:
+        from nearcast.output import Output
+
+        Output("--json" in sys.argv).error(error)
+        sys.exit(1)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)

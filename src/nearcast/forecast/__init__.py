@@ -1,0 +1,1 @@
+"""Forecasts: features, the CNN-BiLSTM, training, the registry, and the live record."""

@@ -1,0 +1,1 @@
+"""What stands in for AWS and for servers on one machine. Only the command line imports it."""

@@ -1,0 +1,81 @@
+"""The settings of a run: from the environment (NEARCAST_…), then from the files in NEARCAST_HOME.
+
+`nearcast up` writes ``services.env`` (addresses and passwords of local services) and `nearcast deploy`
+writes ``stacks.env`` (the outputs of the CloudFormation stacks) there; both are readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nearcast.errors import NearcastError
+
+SERVICES_FILE = "services.env"
+STACKS_FILE = "stacks.env"
+
+
+class Settings(BaseSettings):
+    """Where everything is. Fields without a value are not known yet: ask for them with `need`."""
+
+    model_config = SettingsConfigDict(env_prefix="NEARCAST_", frozen=True, extra="ignore")
+
+    home: Path = Path(".nearcast")
+    environment: str = "dev"
+    log_level: str = "info"
+
+    postgres_dsn: SecretStr | None = None
+    """Connection string of the writer role: loads, publishes, stores forecasts."""
+    postgres_reader_dsn: SecretStr | None = None
+    """Connection string of the reader role: the dashboard."""
+
+    aws_endpoint_url: str | None = None
+    """None: AWS itself. A loopback address: the local gateway."""
+    aws_region: str = "us-east-1"
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+
+    prices_table: str | None = None
+    stream_name: str | None = None
+    delivery_stream: str | None = None
+    raw_bucket: str | None = None
+    hudi_bucket: str | None = None
+    artifacts_bucket: str | None = None
+    raw_queue_url: str | None = None
+    crawler: str | None = None
+    hudi_job: str | None = None
+    workgroup: str | None = None
+
+    mlflow_tracking_uri: str | None = None
+    dashboard_url: str | None = None
+
+    def need(self, field: str) -> str:
+        """Return a field's value, or raise a NearcastError that says how to get one."""
+        value = getattr(self, field)
+        if value is None:
+            raise NearcastError(
+                f"NEARCAST_{field.upper()} is not set, and {self.home} does not name it.",
+                todo="Run `nearcast up` (local services and stacks) first, or set it in the environment.",
+            )
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings of ``home`` (default: NEARCAST_HOME, else ``.nearcast`` in the current folder)."""
+    chosen = Path(home or os.environ.get("NEARCAST_HOME") or ".nearcast").absolute()
+    files = tuple(chosen / name for name in (SERVICES_FILE, STACKS_FILE))
+    return Settings(_env_file=files, home=chosen, **overrides)  # type: ignore[call-arg]
+
+
+def write_env_file(path: Path, values: dict[str, str]) -> None:
+    """Write NEARCAST_* lines to ``path``, readable by its owner only, in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.writelines(f"NEARCAST_{name.upper()}='{value}'\n" for name, value in sorted(values.items()))
+    os.replace(temporary, path)

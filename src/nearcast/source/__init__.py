@@ -1,0 +1,1 @@
+"""The source: PostgreSQL, its schema, loading prices, and the record of what was published."""
