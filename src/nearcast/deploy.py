@@ -19,8 +19,12 @@ from nearcast.errors import DeployError
 from nearcast.settings import STACKS_FILE, Settings, load_settings, write_env_file
 
 LAYERS = ("stream", "lake")
-LOCAL_PARAMETERS = {"stream": {"BufferSeconds": "1", "LambdaBufferSeconds": "0"}, "lake": {}}
-"""What differs on one machine: Firehose gathers for one second, the Lambda gets its records at once."""
+LOCAL_PARAMETERS = {
+    "stream": {"BufferSeconds": "1", "LambdaBufferSeconds": "0", "VisibilitySeconds": "60"},
+    "lake": {},
+}
+"""What differs on one machine: Firehose gathers for one second, the Lambda gets its records at once, and
+what a killed job had taken returns after a minute."""
 POLL_S = 0.1
 Note = Callable[[str], None]
 

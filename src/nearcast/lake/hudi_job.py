@@ -171,6 +171,16 @@ def acknowledge(sqs: Any, queue_url: str, receipts: dict[str, str]) -> None:
         sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries[start : start + 10])
 
 
+def release(sqs: Any, queue_url: str, messages: list[dict[str, Any]]) -> None:
+    """Give messages back to the queue at once, instead of after their visibility timeout."""
+    entries = [
+        {"Id": str(i), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+        for i, message in enumerate(messages)
+    ]
+    for start in range(0, len(entries), 10):
+        sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries[start : start + 10])
+
+
 def register(glue: Any, job: Job, partitions: set[tuple[str, str]]) -> None:
     """Put the table and its new partitions into the catalog, with the input format that reads the snapshot.
 
@@ -232,14 +242,18 @@ def run(spark: Any, job: Job) -> dict[str, Any]:
     done: dict[str, Any] = {"commits": 0, "objects": 0, "rows": 0, "unreadable": {}}
     registered: set[tuple[str, str]] = set()
     while messages := receive(sqs, job.queue_url):
-        batch = read_batch(s3, messages)
-        if batch.rows:
-            upsert(spark, job, batch.rows)
-            partitions = {(row[0], row[8]) for row in batch.rows}
-            if partitions - registered:
-                register(glue, job, partitions)
-                registered |= partitions
-            done["commits"] += 1
+        try:
+            batch = read_batch(s3, messages)
+            if batch.rows:
+                upsert(spark, job, batch.rows)
+                partitions = {(row[0], row[8]) for row in batch.rows}
+                if partitions - registered:
+                    register(glue, job, partitions)
+                    registered |= partitions
+                done["commits"] += 1
+        except BaseException:
+            release(sqs, job.queue_url, messages)
+            raise
         acknowledge(sqs, job.queue_url, batch.receipts)
         done["objects"] += len(batch.receipts)
         done["rows"] += len(batch.rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import runpy
 import sys
 import time
@@ -46,21 +47,37 @@ FIXED_SETTINGS = {
 }
 
 
+def classpath(added: list[Path], provided: Path) -> str:
+    """Return the class path of ``added`` without the artifacts that Spark brings in its own version.
+
+    The added jars come first on the class path: an older Jackson among them would break Spark.
+    """
+
+    def artifact(name: str) -> str:
+        return re.sub(r"-\d[\w.-]*$", "", name)
+
+    own = {artifact(jar.stem) for jar in provided.glob("*.jar")}
+    # Ivy names its files group_artifact-version.jar.
+    return os.pathsep.join(str(jar) for jar in added if artifact(jar.stem.partition("_")[2]) not in own)
+
+
 def session(home: Path) -> Any:
     """Return a Spark session on two threads, with Hudi, whose ``s3://`` is the gateway's."""
+    import pyspark
     from pyspark.sql import SparkSession
 
     from nearcast.local.jars import jars
     from nearcast.local.java import java_home
 
     os.environ["JAVA_HOME"] = str(java_home())
+    provided = Path(pyspark.__file__).parent / "jars"
     scratch = home / "spark"
     scratch.mkdir(parents=True, exist_ok=True)
     builder = SparkSession.builder.master("local[2]").appName("nearcast")
     for name, value in FIXED_SETTINGS.items():
         builder = builder.config(name, value)
     builder = (
-        builder.config("spark.driver.extraClassPath", os.pathsep.join(map(str, jars())))
+        builder.config("spark.driver.extraClassPath", classpath(jars(), provided))
         .config("spark.driver.extraJavaOptions", f"{JVM_OPTIONS} -Djava.io.tmpdir={scratch}")
         .config("spark.local.dir", str(scratch))
         .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
