@@ -1,0 +1,81 @@
+"""`nearcast demo`: the whole path on real prices."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nearcast.cli import json_option
+
+
+@click.command()
+@click.option("--csv", type=click.Path(path_type=Path), help="Your own prices (default: the bundled ones).")
+@click.option("--symbol", "symbols", multiple=True, help="Symbols to take (default of the bundled: NFLX).")
+@click.option("--live-rows", type=click.IntRange(min=1), default=60, show_default=True)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Live rows a second.",
+)
+@click.option("--exit", "leave", is_flag=True, help="End after the report (default: keep the dashboard up).")
+@json_option
+def demo(
+    csv: Path | None, symbols: tuple[str, ...], live_rows: int, rate: float, leave: bool, as_json: bool
+) -> None:
+    """Run the whole path: prices to forecasts, with a live dashboard and a report at the end.
+
+    It starts what is needed, publishes the history as fast as it can and the last rows one by one. Ctrl-C
+    stops everything; the next run goes on where this one stopped.
+
+    \b
+    Examples:
+      nearcast demo
+      nearcast demo --exit --json
+      nearcast demo --csv prices.csv --symbol ACME --live-rows 30 --rate 0.5
+    """
+    from nearcast.demo.run import Options, run
+    from nearcast.local.services import is_running, stop
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    home = load_settings().home
+    started_here = not is_running(home)
+    try:
+        report = run(home, Options(csv, symbols, live_rows, rate), output)
+        output.result(report, lambda _: _show(output, report))
+        if not leave and sys.stdin.isatty():
+            _wait(output, report["urls"]["dashboard"])
+    except KeyboardInterrupt:
+        output.note("Interrupted. What was published and stored stays; the next run goes on from there.")
+        raise click.exceptions.Exit(130) from None
+    finally:
+        if started_here:
+            output.note("Stopping the services …")
+            stop(home)
+
+
+def _wait(output: Output, url: str) -> None:  # noqa: F821
+    import signal
+
+    output.note(f"The dashboard stays up: {url}   (Ctrl-C ends it)")
+    signal.pause()
+
+
+def _show(output: Any, report: dict[str, Any]) -> None:
+    """Print the report for people."""
+    output.table("Rows", ["at", "rows"], report["rows"].items())
+    fresh = report["freshness_s"].items()
+    output.table(
+        "Seconds from the push of a live row",
+        ["to", "p50", "p95", "max"],
+        ([name, *(values[key] for key in ("p50", "p95", "max"))] for name, values in fresh),
+    )
+    output.table("Forecasts of live rows", ["", ""], report["forecasts"].items())
+    output.table("Stages", ["stage", "seconds"], ([one["name"], one["seconds"]] for one in report["stages"]))
+    output.note(f"total {report['total_s']} s, prices on the dashboard after {report['dashboard_ready_s']} s")

@@ -1,0 +1,167 @@
+"""`nearcast lake …`: crawling, the Hudi job, the local copy, queries, reconciliation."""
+
+from __future__ import annotations
+
+import click
+
+from nearcast.cli import json_option
+
+
+@click.group()
+def lake() -> None:
+    """The lake: crawl, upsert, sync, query, reconcile.
+
+    \b
+    Examples:
+      nearcast lake upsert
+      nearcast lake query "SELECT max(date), count(*) FROM prices"
+      nearcast lake reconcile
+    """
+
+
+@lake.command()
+@json_option
+def crawl(as_json: bool) -> None:
+    """Start the crawler over the raw objects and wait for it.
+
+    \b
+    Example:
+      nearcast lake crawl
+    """
+    from nearcast.lake.crawl import crawl as run_crawler
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    with output.progress("crawling"):
+        report = run_crawler(load_settings())
+    output.result({"tables": report.tables, "partitions": report.partitions})
+
+
+@lake.command()
+@json_option
+def upsert(as_json: bool) -> None:
+    """Run the Hudi job once: it drains the queue of new raw objects.
+
+    While the local services run, they do this by themselves; what they took first counts as theirs.
+
+    \b
+    Example:
+      nearcast lake upsert --json
+    """
+    from nearcast.lake.upsert import upsert as run_upsert
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    with output.progress("running the Hudi job"):
+        report = run_upsert(load_settings())
+    output.result({"commit": report.commit, "upserted": report.upserted})
+
+
+@lake.command()
+@json_option
+def sync(as_json: bool) -> None:
+    """Bring the local copy of the Hudi table up to date.
+
+    \b
+    Example:
+      nearcast lake sync
+    """
+    from nearcast.lake.snapshot import read_snapshot
+    from nearcast.lake.sync import sync as run_sync
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    settings = load_settings()
+    with output.progress("synchronising"):
+        report = run_sync(settings)
+    rows = read_snapshot(settings, ["date"]).num_rows
+    output.result(
+        {
+            "files": report.files,
+            "bytes": report.bytes,
+            "removed": report.removed,
+            "rows": rows,
+            "commit": report.commit,
+        }
+    )
+
+
+@lake.command()
+@click.argument("sql")
+@json_option
+def query(sql: str, as_json: bool) -> None:
+    """Run SQL on Athena over the tables prices, raw_prices and forecasts.
+
+    \b
+    Examples:
+      nearcast lake query "SELECT stock_symbol, count(*) FROM prices GROUP BY 1"
+      nearcast lake query "SHOW PARTITIONS raw_prices"
+    """
+    from nearcast.lake.query import query as run_query
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    result = run_query(load_settings(), sql)
+    output.result(
+        {"columns": result.columns, "rows": result.rows},
+        lambda _: output.table("", result.columns, result.rows),
+    )
+
+
+@lake.command()
+@click.option("--symbol", "symbols", multiple=True, help="Only these symbols (default: all).")
+@click.option("--repair", "mend", is_flag=True, help="Publish missing and different rows again.")
+@json_option
+def reconcile(symbols: tuple[str, ...], mend: bool, as_json: bool) -> None:
+    """Compare the published rows of PostgreSQL with the Hudi table, bit by bit.
+
+    Exits with 1 when they differ and were not repaired.
+
+    \b
+    Examples:
+      nearcast lake reconcile
+      nearcast lake reconcile --repair --symbol NFLX
+    """
+    from nearcast.lake.reconcile import reconcile as compare
+    from nearcast.lake.reconcile import repair
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    settings = load_settings()
+    difference = compare(settings, symbols)
+    repaired = repair(settings, difference, output.note) if mend else 0
+    if repaired:
+        difference = compare(settings, symbols)
+    document = {
+        "source": difference.source_rows,
+        "lake": difference.lake_rows,
+        "missing": difference.missing,
+        "extra": difference.extra,
+        "different": difference.different,
+        "duplicates": difference.duplicates,
+        "repaired": repaired,
+    }
+    output.result(document)
+    if difference:
+        raise click.exceptions.Exit(1)
+
+
+@lake.command()
+def follow() -> None:
+    """Run the Hudi job whenever new raw objects wait; until it is stopped.
+
+    `nearcast up` runs this as a service.
+
+    \b
+    Example:
+      nearcast lake follow
+    """
+    from nearcast.lake.upsert import follow as run_follow
+    from nearcast.settings import load_settings
+
+    run_follow(load_settings())

@@ -1,0 +1,105 @@
+"""`nearcast load` and `nearcast publish`: the first two steps of a price."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nearcast.cli import json_option
+from nearcast.output import Output
+from nearcast.settings import load_settings
+
+if TYPE_CHECKING:
+    from nearcast.source.load import LoadReport
+
+SHOWN = 50
+"""Rejected rows in the table for people; the JSON has all."""
+
+
+def _rate(_context: click.Context, _parameter: click.Parameter, value: str) -> float | None:
+    """Return rows a second, or None for ``max``; anything else is wrong usage."""
+    if value == "max":
+        return None
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"{value!r} is neither a positive number of rows a second nor max.")
+    return rate
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--symbol", "symbols", multiple=True, help="Whose prices these are; in a file of many: only these."
+)
+@json_option
+def load(file: Path, symbols: tuple[str, ...], as_json: bool) -> None:
+    """Load the daily prices of a CSV FILE into PostgreSQL.
+
+    Columns are found by name, in any order: Date, Open, High, Low, Close, Volume, and optionally Adj Close
+    and Symbol. Rows that cannot be true are named and left out; the good ones are loaded, and the exit code
+    is 1.
+
+    \b
+    Examples:
+      nearcast load netflix.csv --symbol NFLX
+      nearcast load many.csv                  a file with a Symbol column
+      nearcast load many.csv --symbol NFLX --symbol AAPL --json
+    """
+    from nearcast.source.load import load_csv
+
+    output = Output(as_json)
+    with output.progress(f"Loading {file.name}") as advance:
+        report = load_csv(load_settings(), file, symbols, advance)
+    document = {**asdict(report), "rejected": [asdict(row) for row in report.rejected]}
+    output.result(document, lambda _: _show(output, report))
+    if report.rejected:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol (may be repeated).")
+@click.option("--rate", default="max", callback=_rate, show_default=True, help="Rows a second, or max.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day to publish.")
+@json_option
+def publish(symbols: tuple[str, ...], rate: float | None, until: datetime | None, as_json: bool) -> None:
+    """Publish the prices that DynamoDB does not have yet, oldest first.
+
+    What was published is stored: a stopped run goes on where it stopped.
+
+    \b
+    Examples:
+      nearcast publish                        all that is pending, as fast as it can
+      nearcast publish --symbol NFLX --until 2023-06-30
+      nearcast publish --rate 1               a row a second
+    """
+    from nearcast.source.csv_file import normalise_symbol
+    from nearcast.stream.publisher import count_pending
+    from nearcast.stream.publisher import publish as push
+
+    settings, output = load_settings(), Output(as_json)
+    names = [normalise_symbol(symbol) for symbol in symbols]
+    last: date | None = until.date() if until else None
+    total = count_pending(settings, symbols=names, until=last)
+    with output.progress("Publishing", total) as advance:
+        report = push(settings, symbols=names, rate=rate, until=last, on_progress=advance)
+    output.result(
+        asdict(report),
+        lambda console: console.print(f"{report.published:,} rows published in {report.seconds:.1f} s"),
+    )
+
+
+def _show(output: Output, report: LoadReport) -> None:
+    counts = (report.read, report.inserted, report.updated, report.unchanged, len(report.rejected))
+    output.table("Rows", ("read", "inserted", "updated", "unchanged", "rejected"), [counts])
+    if report.rejected:
+        shown = report.rejected[:SHOWN]
+        output.table("Rejected", ("line", "reason"), [(row.line, row.reason) for row in shown])
+        if len(shown) < len(report.rejected):
+            output.note(f"and {len(report.rejected) - len(shown):,} more: --json names them all")
