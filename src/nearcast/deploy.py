@@ -159,7 +159,9 @@ def _apply(settings: Settings, name: str, body: str, parameters: dict[str, str])
         except ClientError as error:
             if "No updates are to be performed" in str(error):
                 return Stack(name, existing["StackStatus"], changed=False)
-            raise DeployError(f"Stack {name} was not updated: {error}", kept="The stack is as it was.") from error
+            raise DeployError(
+                f"Stack {name} was not updated: {error}", kept="The stack is as it was."
+            ) from error
     return _wait(cloudformation, name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +54,14 @@ class Output:
     @contextmanager
     def progress(self, title: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
         """Show a bar (or a spinner without ``total``) on stderr; the yielded function advances it."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
         columns: list[Any] = [SpinnerColumn(), TextColumn("{task.description}")]
         columns += [BarColumn(), MofNCompleteColumn()] if total is not None else []
@@ -71,4 +77,4 @@ class Output:
         if error.todo:
             self.people.print(f"  next: {error.todo}", highlight=False, markup=False)
         if self.as_json:
-            print(json.dumps({"error": error.happened, "kept": error.kept, "next": error.todo}), file=sys.stdout)
+            click.echo(json.dumps({"error": error.happened, "kept": error.kept, "next": error.todo}))

@@ -78,4 +78,4 @@ def write_env_file(path: Path, values: dict[str, str]) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.writelines(f"NEARCAST_{name.upper()}='{value}'\n" for name, value in sorted(values.items()))
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nearcast.aws import client
@@ -25,10 +26,8 @@ def crawl(settings: Settings) -> CrawlReport:
     """Start the crawler (or join the crawl that runs), wait for its end. Raises LakeError when it fails."""
     glue = client("glue", settings)
     name = settings.need("crawler")
-    try:
+    with suppress(glue.exceptions.CrawlerRunningException):
         glue.start_crawler(Name=name)
-    except glue.exceptions.CrawlerRunningException:
-        pass
     while (crawler := glue.get_crawler(Name=name)["Crawler"])["State"] != "READY":
         time.sleep(POLL_S)
     last = crawler.get("LastCrawl", {})

@@ -191,9 +191,7 @@ def register(glue: Any, job: Job, partitions: set[tuple[str, str]]) -> None:
         "Location": job.table_path,
         "InputFormat": "org.apache.hudi.hadoop.HoodieParquetInputFormat",
         "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-        "SerdeInfo": {
-            "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
-        },
+        "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
     }
     _ensure_table(glue, job, descriptor)
     known = {

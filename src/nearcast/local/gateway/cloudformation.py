@@ -10,7 +10,9 @@ from nearcast.local.gateway.hooks import AwsError
 
 def install() -> None:
     """Add AWS::Glue::Classifier, and the Kinesis destination of AWS::DynamoDB::Table."""
-    from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as handlers
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS
 
     handlers["AWS::Glue::Classifier"] = {
         "create": _create_classifier,
@@ -59,9 +61,7 @@ def _classifier_call(action: str, document: dict[str, Any]) -> None:
         raise AwsError("InvalidRequest", f"AWS::Glue::Classifier: {json.loads(body).get('message')}")
 
 
-def _create_classifier(
-    logical_id: str, properties: dict[str, Any], stack: str
-) -> tuple[str, dict[str, Any]]:
+def _create_classifier(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
     kinds = ("JsonClassifier", "CsvClassifier", "GrokClassifier", "XMLClassifier")
     request = {kind: dict(properties[kind]) for kind in kinds if kind in properties}
     for classifier in request.values():

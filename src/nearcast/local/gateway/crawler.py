@@ -85,7 +85,9 @@ def _crawl(crawler: dict[str, Any], target: dict[str, Any]) -> None:
         return
     keys = [name for name, _ in next(iter(folders))]
     if any([name for name, _ in folder] != keys for folder in folders):
-        raise AwsError("InvalidInputException", f"{root}: its folders do not all have the partition keys {keys}")
+        raise AwsError(
+            "InvalidInputException", f"{root}: its folders do not all have the partition keys {keys}"
+        )
     _check_classifiers(crawler.get("Classifiers") or [])
     columns = _infer(_sample(folders, target.get("SampleSize")), keys)
     table = re.sub(r"[^a-z0-9_]", "_", (prefix.rstrip("/").rpartition("/")[2] or bucket).lower())
@@ -147,7 +149,9 @@ def _infer(objects: list[StoredObject], partition_keys: list[str]) -> list[dict[
         try:
             described = connection.execute(query, [[str(item.path) for item in objects]]).fetchall()
         except duckdb.Error as error:
-            raise AwsError("InvalidInputException", _name_culprit(connection, query, objects, error)) from error
+            raise AwsError(
+                "InvalidInputException", _name_culprit(connection, query, objects, error)
+            ) from error
     return [
         {"Name": name.lower(), "Type": HIVE_TYPES.get(str(kind).partition("(")[0], "string")}
         for name, kind, *_ in described

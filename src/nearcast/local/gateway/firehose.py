@@ -20,7 +20,8 @@ from nearcast.local.gateway.firehose_transform import StreamRecord, transform
 from nearcast.local.gateway.hooks import AwsError
 from nearcast.log import get_logger
 
-POLL_S = 0.05
+TICK_S = 0.05
+IDLE_S = 1.0
 DISCOVER_S = 2.0
 READ_LIMIT = 2000
 log = get_logger("firehose")
@@ -46,6 +47,11 @@ class Delivery:
             return {}
         checkpoint: dict[str, str] = json.loads(self.checkpoint_file.read_text())
         return checkpoint
+
+    @property
+    def waiting(self) -> bool:
+        """Whether records are buffered."""
+        return bool(self.pending or self.buffer)
 
     def step(self) -> int:
         """Read what is new, transform and flush what is due; return how many records were read."""
@@ -174,6 +180,7 @@ class DeliveryWorker:
         self.region = region
         self.deliveries: dict[str, Delivery] = {}
         self.stopping = threading.Event()
+        self.arrived = threading.Event()
         self.thread = threading.Thread(target=self._run, name="gateway-firehose", daemon=True)
 
     def start(self) -> None:
@@ -183,6 +190,7 @@ class DeliveryWorker:
     def stop(self) -> None:
         """Deliver what was read, and end."""
         self.stopping.set()
+        self.arrived.set()
         self.thread.join(timeout=30)
 
     def _run(self) -> None:
@@ -200,9 +208,15 @@ class DeliveryWorker:
                 self.stopping.wait(0.5)
                 continue
             if not read:
-                self.stopping.wait(POLL_S)
+                self._rest()
         for delivery in self.deliveries.values():
             delivery.finish()
+
+    def _rest(self) -> None:
+        """Wait for new records; only for a tick while a buffer waits for its time."""
+        waiting = any(delivery.waiting for delivery in self.deliveries.values())
+        self.arrived.wait(TICK_S if waiting else IDLE_S)
+        self.arrived.clear()
 
     def _discover(self) -> None:
         names = calls.call("firehose", "ListDeliveryStreams", Limit=100)["DeliveryStreamNames"]

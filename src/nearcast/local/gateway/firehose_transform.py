@@ -114,7 +114,8 @@ def _place(
         try:
             keys = (answer.get("metadata") or {}).get("partitionKeys") or {}
             return Delivered(
-                evaluate_prefix(settings.prefix, moment, keys), base64.b64decode(answer["data"], validate=True)
+                evaluate_prefix(settings.prefix, moment, keys),
+                base64.b64decode(answer["data"], validate=True),
             )
         except KeyError as missing:
             code, text = "DynamicPartitioning.MetadataExtractionFailed", f"no partition key {missing}"

@@ -38,7 +38,9 @@ class Runner:
         name = request["JobName"]
         job = glue._jobs.get(name)
         if job is None:
-            raise AwsError("EntityNotFoundException", f"Failed to start job run due to missing metadata: {name}")
+            raise AwsError(
+                "EntityNotFoundException", f"Failed to start job run due to missing metadata: {name}"
+            )
         runs = glue._job_runs.setdefault(name, [])
         limit = int((job.get("ExecutionProperty") or {}).get("MaxConcurrentRuns", 1))
         if sum(run["JobRunState"] in ACTIVE for run in runs) >= limit:

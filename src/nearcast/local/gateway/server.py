@@ -55,7 +55,7 @@ class Gateway:
         install("athena", athena.actions())
         install("glue", {**crawler.actions(), **jobs.actions(jobs.Runner(home, self.spark))})
         cloudformation.install()
-        kinesis.install()
+        kinesis.install(self.delivery.arrived)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass everything to ministack; act on start-up and shutdown."""

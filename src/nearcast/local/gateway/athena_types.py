@@ -1,0 +1,177 @@
+"""Types between the three: Hive's names in the catalog, DuckDB's, and Athena's in results.
+
+Source: docs.aws.amazon.com/athena/latest/ug/data-types.html
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from nearcast.local.gateway.athena_errors import QueryFailed
+
+INTEGERS = {"tinyint": (3, "tinyint"), "smallint": (5, "smallint"), "integer": (10, "int"), "bigint": (19, "bigint")}
+VARCHAR_LENGTH = 2147483647
+ATHENA: dict[str, tuple[str, int, int]] = {
+    **{name: (name, digits, 0) for name, (digits, _) in INTEGERS.items()},
+    "utinyint": ("smallint", 5, 0),
+    "usmallint": ("integer", 10, 0),
+    "uinteger": ("bigint", 19, 0),
+    "ubigint": ("bigint", 19, 0),
+    "hugeint": ("bigint", 19, 0),
+    "double": ("double", 17, 0),
+    "float": ("float", 17, 0),
+    "boolean": ("boolean", 0, 0),
+    "varchar": ("varchar", VARCHAR_LENGTH, 0),
+    "uuid": ("uuid", 0, 0),
+    "blob": ("varbinary", 1073741824, 0),
+    "date": ("date", 0, 0),
+    "time": ("time", 3, 0),
+    "timestamp": ("timestamp", 3, 0),
+    "timestamp_s": ("timestamp", 3, 0),
+    "timestamp_ms": ("timestamp", 3, 0),
+    "timestamp_ns": ("timestamp", 3, 0),
+    "timestamp with time zone": ("timestamp with time zone", 3, 0),
+    "list": ("array", 0, 0),
+    "array": ("array", 0, 0),
+    "map": ("map", 0, 0),
+    "struct": ("row", 0, 0),
+    "null": ("unknown", 0, 0),
+}
+"""Of DuckDB's type: Athena's name, precision and scale in a result's metadata."""
+HIVE = {
+    "float": "float",
+    "double": "double",
+    "boolean": "boolean",
+    "varchar": "string",
+    "varbinary": "binary",
+    "date": "date",
+    "timestamp": "timestamp",
+    "smallint": "smallint",
+    "tinyint": "tinyint",
+    "integer": "int",
+    "bigint": "bigint",
+}
+ENGINE_ONLY = ("utinyint", "usmallint", "uinteger", "ubigint", "hugeint", "timestamp_s", "timestamp_ms", "timestamp_ns")
+"""DuckDB's types that Athena lacks: cast before they are written to a table."""
+BIGINT_RANGE = range(-(2**63), 2**63)
+
+
+def to_duckdb(hive_type: str) -> str:
+    """Return DuckDB's name of a catalog's type. Raises QueryFailed when it is not a type."""
+    from sqlglot import exp
+    from sqlglot.errors import ParseError
+
+    try:
+        return exp.DataType.build(hive_type, dialect="hive").sql("duckdb")
+    except ParseError as error:
+        raise QueryFailed(f"HIVE_INVALID_METADATA: Unknown type: {hive_type}") from error
+
+
+def to_hive(kind: Any) -> str:
+    """Return the catalog's name of a DuckDB type. Raises QueryFailed when a Hive table cannot hold it."""
+    children = dict(kind.children) if kind.id in ("list", "struct", "map", "decimal") else {}
+    if kind.id == "decimal":
+        return f"decimal({children['precision']},{children['scale']})"
+    if kind.id == "list":
+        return f"array<{to_hive(children['child'])}>"
+    if kind.id == "map":
+        return f"map<{to_hive(children['key'])},{to_hive(children['value'])}>"
+    if kind.id == "struct":
+        return f"struct<{','.join(f'{name}:{to_hive(child)}' for name, child in children.items())}>"
+    name = ATHENA.get(kind.id, ("", 0, 0))[0]
+    if name not in HIVE:
+        raise QueryFailed(f"NOT_SUPPORTED: Unsupported Hive type: {name or kind}")
+    return HIVE[name]
+
+
+def column_info(name: str, kind: Any) -> dict[str, Any]:
+    """Return Athena's description of a result column. Raises QueryFailed for a type that is not shown here."""
+    if kind.id == "decimal":
+        parts = dict(kind.children)
+        return describe(name, "decimal", parts["precision"], parts["scale"])
+    if kind.id not in ATHENA:
+        raise QueryFailed(f"NOT_SUPPORTED: Results of type {kind} are not supported by the local Athena")
+    return describe(name, *ATHENA[kind.id])
+
+
+def describe(name: str, athena_type: str, precision: int = 0, scale: int = 0) -> dict[str, Any]:
+    """Return a ColumnInfo (docs.aws.amazon.com/athena/latest/APIReference/API_ColumnInfo.html)."""
+    return {
+        "CatalogName": "hive",
+        "SchemaName": "",
+        "TableName": "",
+        "Name": name,
+        "Label": name,
+        "Type": athena_type,
+        "Precision": precision,
+        "Scale": scale,
+        "Nullable": "UNKNOWN",
+        "CaseSensitive": athena_type in ("varchar", "string", "char"),
+    }
+
+
+def to_text(value: Any, kind: Any) -> str | None:
+    """Return a value as Athena writes it in results; a null is None.
+
+    Raises QueryFailed for an integer outside bigint (DuckDB's sums are wider).
+    """
+    if value is None:
+        return None
+    if kind.id == "float":
+        import numpy as np
+
+        return java_double(float(str(np.float32(value))))
+    if kind.id in ("list", "array"):
+        inner = dict(kind.children)["child"]
+        return "[" + ", ".join(_nested(item, inner) for item in value) + "]"
+    if kind.id == "map":
+        inner = dict(kind.children)
+        pairs = (f"{_nested(k, inner['key'])}={_nested(v, inner['value'])}" for k, v in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if kind.id == "struct":
+        return "{" + ", ".join(f"{name}={_nested(value[name], child)}" for name, child in kind.children) + "}"
+    return _scalar(value)
+
+
+def _nested(value: Any, kind: Any) -> str:
+    text = to_text(value, kind)
+    return "null" if text is None else text
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return java_double(value)
+    if isinstance(value, datetime):
+        text = f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
+        return f"{text} {value.tzname()}" if value.tzinfo else text
+    if isinstance(value, time):
+        return f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (bytes, bytearray)):
+        return " ".join(f"{byte:02x}" for byte in value)
+    if isinstance(value, int) and value not in BIGINT_RANGE:
+        raise QueryFailed(f"NUMERIC_VALUE_OUT_OF_RANGE: bigint overflow: {value}", 1000)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def java_double(value: float) -> str:
+    """Return the shortest text that reads back as the same double, laid out as Java does.
+
+    Plain from 0.001 up to 10,000,000, with an exponent outside (java.lang.Double.toString).
+    """
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    shown = "".join(map(str, digits))
+    power = int(exponent) + len(shown) - 1
+    return f"{'-' if sign else ''}{shown[0]}.{shown[1:] or '0'}E{power}"
