@@ -67,7 +67,8 @@ def main() -> None:
 
     configure()
     try:
-        cli(standalone_mode=False)
+        # Without standalone mode click returns the code of an Exit instead of ending the process.
+        sys.exit(cli(standalone_mode=False) or 0)
     except NearcastError as error:
         from nearcast.output import Output
 
@@ -79,5 +80,3 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)

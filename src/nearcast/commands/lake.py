@@ -140,6 +140,7 @@ def reconcile(symbols: tuple[str, ...], mend: bool, as_json: bool) -> None:
     document = {
         "source": difference.source_rows,
         "lake": difference.lake_rows,
+        "pending": difference.pending,
         "missing": difference.missing,
         "extra": difference.extra,
         "different": difference.different,

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nearcast.errors import LakeError
@@ -27,6 +28,10 @@ class Difference:
 
     Parameters
     ----------
+    source_rows, lake_rows
+        How many rows each holds.
+    pending
+        Rows of the source whose newest version is not published yet; they are not compared.
     missing
         Published rows that the lake lacks.
     extra
@@ -39,6 +44,7 @@ class Difference:
 
     source_rows: int = 0
     lake_rows: int = 0
+    pending: int = 0
     missing: list[Key] = field(default_factory=list)
     extra: list[Key] = field(default_factory=list)
     different: list[Key] = field(default_factory=list)
@@ -56,32 +62,30 @@ def reconcile(settings: Settings, symbols: Sequence[str] | None = None) -> Diffe
     from nearcast.lake.sync import sync
 
     sync(settings)
-    source = source_rows(settings, symbols)
+    source, pending = source_rows(settings, symbols)
     lake = lake_rows(settings, symbols)
     counted = Counter(key for key, _ in lake)
     held = dict(lake)
     return Difference(
-        source_rows=len(source),
+        source_rows=len(source) + len(pending),
         lake_rows=len(lake),
+        pending=len(pending),
         missing=sorted(source.keys() - held.keys()),
-        extra=sorted(held.keys() - source.keys()),
+        extra=sorted(held.keys() - source.keys() - pending),
         different=sorted(key for key in source.keys() & held.keys() if source[key] != held[key]),
         duplicates=sorted(key for key, times in counted.items() if times > 1),
     )
 
 
-def source_rows(settings: Settings, symbols: Sequence[str] | None = None) -> dict[Key, bytes]:
-    """Return the packed values of every published row, by key."""
+def source_rows(settings: Settings, symbols: Sequence[str] | None = None) -> tuple[dict[Key, bytes], set[Key]]:
+    """Return the packed values of every published row by key, and the keys of those still to publish."""
     from nearcast.source.database import connect
 
-    query = (
-        f"SELECT {', '.join(COLUMNS)} FROM nearcast.prices JOIN nearcast.publications"
-        " USING (stock_symbol, date, version)"
-        " WHERE confirmed_at IS NOT NULL AND (%(symbols)s::text[] IS NULL OR stock_symbol = ANY(%(symbols)s))"
-    )
+    query = Path(__file__).with_name("source_rows.sql").read_bytes()
     with connect(settings.need("postgres_dsn")) as connection:
         rows = connection.execute(query, {"symbols": list(symbols) if symbols else None}).fetchall()
-    return dict(_packed(row) for row in rows)
+    published = dict(_packed(row[:-1]) for row in rows if row[-1])
+    return published, {_packed(row[:-1])[0] for row in rows if not row[-1]}
 
 
 def lake_rows(settings: Settings, symbols: Sequence[str] | None = None) -> list[tuple[Key, bytes]]:

@@ -30,7 +30,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def transform_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Return Firehose's answer for one record: Ok with its line, or ProcessingFailed with the record as it was."""
+    """Return Firehose's answer for one record: Ok with its line, or ProcessingFailed with its own data."""
     try:
         line = to_line(json.loads(base64.b64decode(record["data"], validate=True)))
     except (TransformError, ValueError, KeyError, TypeError, AttributeError) as error:

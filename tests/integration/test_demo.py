@@ -1,0 +1,158 @@
+"""The whole path on a few hundred real rows, through the command line, against the CSV itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+PRICES = Path(__file__).parents[2] / "data" / "stocks_daily.csv"
+ROWS, LIVE_ROWS = 400, 6
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class World:
+    """A home of its own, and the command line in it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {**os.environ, "NEARCAST_HOME": str(home)}
+
+    def run(self, *arguments: str, check: bool = True) -> dict[str, Any]:
+        """Run a command with --json and return its document."""
+        command = [sys.executable, "-c", "from nearcast.cli import main; main()", *arguments, "--json"]
+        done = subprocess.run(
+            command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        assert not check or done.returncode == 0, done.stderr[-3000:]
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def processes(self) -> list[str]:
+        """Return the command lines of the processes that live in this home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("NEARCAST_HOME") == str(self.home):
+                    found.append(" ".join(process.cmdline()))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+
+def expected_rows() -> list[dict[str, str]]:
+    """Return the newest rows of NFLX in the bundled file."""
+    with PRICES.open() as stream:
+        return [row for row in csv.DictReader(stream) if row["symbol"] == "NFLX"][-ROWS:]
+
+
+def bits(values: list[float]) -> bytes:
+    """Return the exact bits of prices."""
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world, stopped at the end."""
+    world = World(tmp_path_factory.mktemp("home"))
+    yield world
+    world.run("down")
+    assert world.processes() == []
+
+
+@pytest.fixture(scope="module")
+def csv_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's file: columns in another order and case, one bad row among the good ones."""
+    path = tmp_path_factory.mktemp("csv") / "mine.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["Volume", "DATE", "Close", "open", "High", "low"])
+        for row in expected_rows():
+            names = ("volume", "date", "close", "open", "high", "low")
+            writer.writerow([row[name] for name in names])
+        writer.writerow(["10", "2023-09-22", "1", "1", "0.5", "2"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(world: World, csv_file: Path) -> dict[str, Any]:
+    """The report of a demonstration on that file."""
+    live = ("--live-rows", str(LIVE_ROWS), "--rate", "1")
+    return world.run("demo", "--csv", str(csv_file), "--symbol", "NFLX", *live, "--exit")
+
+
+def test_every_hop_holds_every_row_once(report: dict[str, Any]) -> None:
+    rows = report["rows"]
+    assert rows["source"] == rows["dynamodb"] == rows["lake"] == ROWS
+    assert rows["raw"] >= ROWS
+    assert [rows[name] for name in ("missing", "duplicates", "different", "extra", "rejected")] == [0] * 5
+
+
+def test_each_live_row_has_a_forecast_from_rows_before_it(report: dict[str, Any]) -> None:
+    assert report["forecasts"]["live_rows"] == report["forecasts"]["made"] == LIVE_ROWS
+    assert 0 <= report["forecasts"]["before_publication"] <= LIVE_ROWS
+    for hop in ("raw", "lake", "forecast"):
+        assert 0 < report["freshness_s"][hop]["p50"] <= report["freshness_s"][hop]["max"]
+
+
+def test_nothing_of_it_runs_afterwards(report: dict[str, Any], world: World) -> None:
+    assert world.processes() == []
+
+
+def test_a_second_demo_takes_nothing_twice_and_ends_with_the_same_table(
+    report: dict[str, Any], world: World, csv_file: Path
+) -> None:
+    live = ("--live-rows", str(LIVE_ROWS), "--rate", "1")
+    again = world.run("demo", "--csv", str(csv_file), "--symbol", "NFLX", *live, "--exit")
+    assert again["rows"] == report["rows"]
+    assert again["forecasts"] == report["forecasts"]
+
+
+def test_the_table_that_athena_shows_is_the_csv_bit_by_bit(report: dict[str, Any], world: World) -> None:
+    world.run("up")
+    columns = "date, open_price, high_price, low_price, close_price, volume"
+    answer = world.run("lake", "query", f"SELECT {columns} FROM prices ORDER BY date")
+    expected = expected_rows()
+    assert [row[0] for row in answer["rows"]] == [row["date"] for row in expected]
+    for got, row in zip(answer["rows"], expected, strict=True):
+        assert bits(got[1:5]) == bits([float(row[name]) for name in ("open", "high", "low", "close")])
+        assert got[5] == int(float(row["volume"]))
+    assert world.run("lake", "reconcile")["missing"] == []
+
+
+def test_the_raw_table_and_the_forecasts_are_there_for_athena(report: dict[str, Any], world: World) -> None:
+    world.run("up")
+    assert world.run("lake", "crawl")["tables"] == ["raw_prices"]
+    raw = world.run("lake", "query", "SELECT count(*), count(DISTINCT date) FROM raw_prices")["rows"]
+    assert raw == [[report["rows"]["raw"], ROWS]]
+    made = world.run("lake", "query", "SELECT max(date), max(as_of_date), count(*) FROM forecasts")["rows"]
+    newest = expected_rows()[-1]["date"]
+    assert made[0][1] == newest and date.fromisoformat(made[0][0]) > date.fromisoformat(newest)
+    assert made[0][2] == LIVE_ROWS + 1
+
+
+def test_a_corrected_price_replaces_the_old_one_and_repair_brings_back_a_lost_row(
+    report: dict[str, Any], world: World, tmp_path: Path
+) -> None:
+    world.run("up")
+    correction = tmp_path / "correction.csv"
+    correction.write_text("Date,Open,High,Low,Close,Volume\n2023-09-20,390,400,380,395.5,123\n")
+    loaded = world.run("load", str(correction), "--symbol", "NFLX")
+    assert (loaded["inserted"], loaded["updated"]) == (0, 1)
+    before = world.run("lake", "reconcile")
+    assert (before["pending"], before["different"], before["extra"]) == (1, [], [])
+    assert world.run("publish")["published"] == 1
+    world.run("lake", "reconcile", "--repair")
+    query = "SELECT close_price, volume FROM prices WHERE date = DATE '2023-09-20'"
+    assert world.run("lake", "query", query)["rows"] == [[395.5, 123]]

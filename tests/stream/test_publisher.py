@@ -1,0 +1,259 @@
+"""The publisher: every row reaches DynamoDB bit by bit, once confirmed never again, in order and on time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nearcast import aws
+from nearcast.cli import cli
+from nearcast.errors import NearcastError, SourceError
+from nearcast.schema import BAR
+from nearcast.settings import Settings
+from nearcast.source.load import load_csv
+from nearcast.stream.publisher import PublishReport, count_pending, publish, to_item
+from tests.conftest import PostgresCluster
+from tests.stream.conftest import PRICES, TABLE, FakeDynamo
+
+
+def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(settings.need("postgres_dsn")) as link:
+        return link.execute(query.encode()).fetchall()
+
+
+def items(settings: Settings) -> list[dict[str, Any]]:
+    pages = aws.client("dynamodb", settings).get_paginator("scan").paginate(TableName=TABLE)
+    return [item for page in pages for item in page["Items"]]
+
+
+def from_item(item: dict[str, dict[str, str]]) -> tuple[Any, ...]:
+    read: dict[str, Callable[[str], Any]] = {
+        "text": str,
+        "date": date.fromisoformat,
+        "double precision": float,
+        "bigint": int,
+    }
+    return tuple(read[column.postgres](next(iter(item[column.name].values()))) for column in BAR)
+
+
+def test_every_bundled_row_arrives_in_dynamodb_bit_by_bit_and_a_second_run_pushes_nothing(
+    settings: Settings,
+) -> None:
+    load_csv(settings, PRICES)
+    report = publish(settings)
+    assert report.published == 16_194
+    found = items(settings)
+    assert all(set(item) == {column.name for column in BAR} for item in found)
+    names = ", ".join(column.name for column in BAR)
+    assert {from_item(item) for item in found} == set(rows(settings, f"SELECT {names} FROM nearcast.prices"))
+    assert len(found) == 16_194
+    assert publish(settings).published == 0
+
+
+@given(
+    st.floats(min_value=1e-130, max_value=9.9e125),
+    st.integers(min_value=0, max_value=2**63 - 1),
+    st.dates(),
+)
+def test_an_item_holds_any_row_bit_by_bit(price: float, volume: int, day: date) -> None:
+    row = ("NFLX", day, price, price, price, price, volume, 7)
+    item = to_item(row)
+    assert from_item(item) == row
+    assert item["date"] == {"S": day.isoformat()}
+
+
+def test_rows_leave_in_the_order_of_date_and_symbol(loaded: Settings, fake: FakeDynamo) -> None:
+    expected = rows(loaded, "SELECT date::text, stock_symbol FROM nearcast.prices ORDER BY 1, 2")
+    assert publish(loaded, rate=1e9).published == 300
+    assert fake.taken == expected
+
+
+def test_symbols_days_and_a_limit_bound_what_is_published(loaded: Settings, fake: FakeDynamo) -> None:
+    bounds: dict[str, Any] = {"symbols": ["NFLX"], "since": date(2013, 1, 3), "until": date(2013, 1, 8)}
+    assert count_pending(loaded, **bounds) == 4
+    assert publish(loaded, **bounds, limit=3).published == 3
+    assert publish(loaded, **bounds).published == 1
+    assert fake.taken == [(f"2013-01-0{day}", "NFLX") for day in (3, 4, 7, 8)]
+    assert count_pending(loaded) == 296
+
+
+def test_a_changed_row_alone_is_published_again_and_keeps_its_first_time(
+    loaded: Settings, fake: FakeDynamo
+) -> None:
+    publish(loaded)
+    before = rows(loaded, "SELECT * FROM nearcast.publications ORDER BY 1, 2")
+    with psycopg.connect(loaded.need("postgres_dsn")) as link:
+        link.execute("UPDATE nearcast.prices SET volume = volume + 1 WHERE date = '2013-01-04'")
+    assert publish(loaded).published == 3
+    assert set(fake.taken[300:]) == {("2013-01-04", symbol) for symbol in ("META", "NFLX", "NVDA")}
+    after = rows(loaded, "SELECT * FROM nearcast.publications ORDER BY 1, 2")
+    for old, new in zip(before, after, strict=True):
+        assert old[3] == new[3]
+        assert (new[2] > old[2] and new[4] > old[4]) if str(old[1]) == "2013-01-04" else new == old
+
+
+def test_a_changed_row_that_did_not_leave_is_pending_although_its_older_version_was_confirmed(
+    loaded: Settings, fake: FakeDynamo
+) -> None:
+    publish(loaded)
+    with psycopg.connect(loaded.need("postgres_dsn")) as link:
+        link.execute("UPDATE nearcast.prices SET volume = volume + 1 WHERE date = '2013-01-04'")
+    fake.fail_at = len(fake.calls)
+    with pytest.raises(NearcastError, match="DynamoDB refused"):
+        publish(loaded)
+    assert count_pending(loaded) == 3
+
+
+def test_unprocessed_items_are_sent_again_until_all_are_taken(loaded: Settings, fake: FakeDynamo) -> None:
+    fake.leave = 20
+    assert publish(loaded).published == 300
+    assert len(fake.taken) == len(set(fake.taken)) == 300
+    assert fake.calls.count(25) == 12
+    assert max(fake.calls) == 25
+    assert count_pending(loaded) == 0
+
+
+def test_items_that_are_never_processed_end_in_an_error_and_stay_pending(
+    loaded: Settings, fake: FakeDynamo
+) -> None:
+    fake.leave = 25
+    with pytest.raises(NearcastError, match="left 25 rows of a batch unprocessed") as raised:
+        publish(loaded)
+    assert "still pending" in raised.value.kept
+    assert count_pending(loaded) == 300
+
+
+def test_after_a_failure_the_next_run_pushes_just_what_did_not_arrive_with_its_first_time(
+    loaded: Settings, fake: FakeDynamo
+) -> None:
+    fake.fail_at = 5
+    with pytest.raises(NearcastError, match="DynamoDB refused"):
+        publish(loaded)
+    assert count_pending(loaded) == 25
+    before = rows(loaded, "SELECT stock_symbol, date, published_at FROM nearcast.publications ORDER BY 1, 2")
+    assert publish(loaded).published == 25
+    assert len(fake.taken) == len(set(fake.taken)) == 300
+    after = rows(loaded, "SELECT stock_symbol, date, published_at FROM nearcast.publications ORDER BY 1, 2")
+    assert after == before
+
+
+def test_an_interrupt_leaves_an_exact_cursor(loaded: Settings, fake: FakeDynamo) -> None:
+    def interrupt(_rows: float) -> None:
+        if len(fake.taken) >= 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(loaded, rate=100_000, on_progress=interrupt)
+    assert count_pending(loaded) == 300 - len(fake.taken)
+    publish(loaded)
+    assert len(fake.taken) == len(set(fake.taken)) == 300
+
+
+def test_a_row_is_written_down_as_published_before_it_leaves(
+    loaded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    class Looking(FakeDynamo):
+        def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
+            (requests,) = RequestItems.values()
+            item = requests[0]["PutRequest"]["Item"]
+            key = f"stock_symbol = '{item['stock_symbol']['S']}' AND date = '{item['date']['S']}'"
+            seen.extend(
+                rows(
+                    loaded,
+                    f"SELECT version, published_at, confirmed_at FROM nearcast.publications WHERE {key}",
+                )
+            )
+            assert seen[-1][0] == int(item["version"]["N"])
+            assert seen[-1][1] <= datetime.now(UTC)
+            return super().batch_write_item(RequestItems)
+
+    monkeypatch.setattr(aws, "client", lambda _service, _settings: Looking())
+    assert publish(loaded, limit=3, rate=1000).published == 3
+    assert seen
+    assert all(confirmed is None for _version, _published, confirmed in seen)
+
+
+def test_at_a_rate_each_row_has_its_own_tick_and_late_ticks_are_caught_up(
+    loaded: Settings, fake: FakeDynamo
+) -> None:
+    def stall_once(_rows: float) -> None:
+        if len(fake.taken) == 5:
+            time.sleep(0.6)
+
+    started = time.monotonic()
+    assert publish(loaded, rate=20, limit=30, on_progress=stall_once).published == 30
+    took = time.monotonic() - started
+    assert 1.45 <= took < 1.95, "29 ticks of 50 ms, the stall caught up"
+    pushed = [
+        row[0].timestamp()
+        for row in rows(
+            loaded, "SELECT published_at FROM nearcast.publications ORDER BY 1, date, stock_symbol"
+        )
+    ]
+    late = [at - pushed[0] - number / 20 for number, at in enumerate(pushed)]
+    assert min(late) > -0.1
+    assert max(late[20:]) < 0.4
+    assert max(fake.calls) > 1, "what fell due in the stall left together"
+
+
+def test_a_second_publisher_is_refused(loaded: Settings, fake: FakeDynamo) -> None:
+    refused: list[NearcastError] = []
+
+    def try_another(_rows: float) -> None:
+        with pytest.raises(NearcastError, match="Another publisher is at work") as raised:
+            publish(loaded)
+        refused.append(raised.value)
+
+    publish(loaded, limit=1, on_progress=try_another)
+    assert len(refused) == 1
+    assert publish(loaded, limit=1).published == 1
+
+
+def test_a_lost_database_connection_is_a_clear_error_and_loses_no_row(
+    loaded: Settings, fake: FakeDynamo, postgres_cluster: PostgresCluster
+) -> None:
+    def cut(_rows: float) -> None:
+        with psycopg.connect(postgres_cluster.superuser_dsn) as link:
+            link.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'nearcast_writer'"
+            )
+
+    with pytest.raises(SourceError, match="PostgreSQL failed"):
+        publish(loaded, rate=1e9, on_progress=cut)
+    publish(loaded)
+    assert len(set(fake.taken)) == 300
+    assert count_pending(loaded) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [([], 0), (["--rate", "max"], 0), (["--rate", "0"], 2), (["--rate", "nan"], 2), (["--until", "soon"], 2)],
+)
+def test_the_command_reports_in_json(
+    loaded: Settings,
+    fake: FakeDynamo,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: Sequence[str],
+    code: int,
+) -> None:
+    monkeypatch.setenv("NEARCAST_POSTGRES_DSN", loaded.need("postgres_dsn"))
+    monkeypatch.setenv("NEARCAST_PRICES_TABLE", TABLE)
+    done = CliRunner().invoke(
+        cli, ["publish", "--symbol", "nflx", "--until", "2013-01-04", *arguments, "--json"]
+    )
+    assert done.exit_code == code
+    if code == 0:
+        document = PublishReport(**json.loads(done.stdout))
+        assert document.published == 3
+        assert fake.taken == [(f"2013-01-0{day}", "NFLX") for day in (2, 3, 4)]
