@@ -19,6 +19,7 @@ from nearcast.source.load import LoadReport, load_csv
 from tests.conftest import PostgresCluster, free_port
 
 HEADING = "Date,Open,High,Low,Close,Volume"
+SYMBOLS = ("AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA")
 
 
 def stored(settings: Settings) -> dict[tuple[object, object], tuple[object, ...]]:
@@ -36,14 +37,14 @@ def write(folder: Path, *rows: str, heading: str = HEADING) -> Path:
 def test_the_bundled_prices_are_stored_bit_by_bit_and_a_second_load_changes_nothing(
     empty_database: Settings, bundled_prices: Path
 ) -> None:
-    assert load_csv(empty_database, bundled_prices) == LoadReport(16_194, 16_194, 0, 0, ())
+    assert load_csv(empty_database, bundled_prices) == LoadReport(16_194, 16_194, 0, 0, (), SYMBOLS)
     first = stored(empty_database)
     for bar in read_bars(bundled_prices):
         assert isinstance(bar, Bar)
         row = first[bar.stock_symbol, bar.date]
         prices = (bar.open_price, bar.high_price, bar.low_price, bar.close_price)
         assert row[:6] == (*prices, bar.volume, bar.adjusted_close)
-    assert load_csv(empty_database, bundled_prices) == LoadReport(16_194, 0, 0, 16_194, ())
+    assert load_csv(empty_database, bundled_prices) == LoadReport(16_194, 0, 0, 16_194, (), SYMBOLS)
     assert stored(empty_database) == first
 
 
@@ -55,7 +56,7 @@ def test_counts_add_up_and_only_changed_rows_get_a_newer_version(
     before = stored(empty_database)
     rows = [days[0], "2023-01-04,10,12,9,11,1001", days[2], "2023-01-09,10,12,9,11,1", "2023-01-10,0,1,1,1,1"]
     report = load_csv(empty_database, write(tmp_path, *rows), ["nflx"])
-    assert report == LoadReport(5, 1, 1, 2, (Rejected(6, "open price 0.0 is not positive"),))
+    assert report == LoadReport(5, 1, 1, 2, (Rejected(6, "open price 0.0 is not positive"),), report.symbols)
     after = stored(empty_database)
     changed = {key for key in before if before[key] != after[key]}
     assert [str(day) for _symbol, day in changed] == ["2023-01-04"]

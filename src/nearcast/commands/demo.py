@@ -39,13 +39,14 @@ def demo(
       nearcast demo --csv prices.csv --symbol ACME --live-rows 30 --rate 0.5
     """
     from nearcast.demo.run import Options, run
-    from nearcast.local.services import is_running, stop
+    from nearcast.local.supervise import Supervisor
+    from nearcast.local.world import stop
     from nearcast.output import Output
     from nearcast.settings import load_settings
 
     output = Output(as_json)
     home = load_settings().home
-    started_here = not is_running(home)
+    started_here = not Supervisor(home).alive()
     try:
         report = run(home, Options(csv, symbols, live_rows, rate), output)
         output.result(report, lambda _: _show(output, report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def run(home: Path, options: Options, output: Output) -> dict[str, Any]:
 
 
 def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, list[str], float]:
-    from nearcast.local.services import start
+    from nearcast.local.world import start
     from nearcast.source.load import load_csv
 
     with stages.stage("services"):
@@ -124,16 +124,16 @@ def _history(settings: Settings, live: Live, stages: Stages) -> None:
 
 
 def _model(settings: Settings, live: Live, stages: Stages) -> None:
-    from nearcast.forecast.recipes import get_recipe
-    from nearcast.forecast.registry import has_champion
+    from nearcast.forecast.recipes import recipe_named
+    from nearcast.forecast.registry import champion_version
     from nearcast.forecast.train import train
-    from nearcast.local.services import wait_for as wait_for_service
+    from nearcast.local.world import wait_for as wait_for_service
 
     with stages.stage("model registry"):
         wait_for_service(settings.home, "mlflow")
-    if not has_champion(settings):
-        with stages.stage("training", 100) as advance:
-            train(settings, get_recipe("quantile"), live.symbols, advance)
+    if champion_version(settings) is None:
+        with stages.stage("training"):
+            train(settings, recipe_named("quantile"), live.symbols, stages.output.note)
     with stages.stage("first forecasts"):
         wait_for(settings, "not_forecast", live, STALL_S)
 
@@ -152,8 +152,10 @@ def _live(settings: Settings, live: Live, options: Options, stages: Stages) -> N
 
 def _score(settings: Settings) -> Any:
     from nearcast.forecast.scores import scores
+    from nearcast.source.database import connect
 
-    return scores(settings)
+    with connect(settings.need("postgres_dsn")) as connection:
+        return asdict(scores(connection))
 
 
 def _urls(settings: Settings) -> dict[str, str]:

@@ -32,6 +32,8 @@ class LoadReport:
     updated: int
     unchanged: int
     rejected: tuple[Rejected, ...]
+    symbols: tuple[str, ...] = ()
+    """The symbols of the rows that were good."""
 
 
 def load_csv(
@@ -63,9 +65,11 @@ def load_csv(
         connect(settings.need("postgres_dsn")) as link,
     ):
         cursor = link.cursor()
-        good = _stage(cursor, _good_rows(read_bars(path, symbols), rejected, progress))
+        good, found = _stage(cursor, _good_rows(read_bars(path, symbols), rejected, progress))
         inserted, updated = _merge(cursor)
-    return LoadReport(good + len(rejected), inserted, updated, good - inserted - updated, tuple(rejected))
+    return LoadReport(
+        good + len(rejected), inserted, updated, good - inserted - updated, tuple(rejected), found
+    )
 
 
 def _good_rows(
@@ -80,15 +84,16 @@ def _good_rows(
             progress(1000)
 
 
-def _stage(cursor: Cursor[TupleRow], bars: Iterator[Bar]) -> int:
-    """Copy the bars into a temporary table; return how many they are."""
-    count = 0
+def _stage(cursor: Cursor[TupleRow], bars: Iterator[Bar]) -> tuple[int, tuple[str, ...]]:
+    """Copy the bars into a temporary table; return how many they are, and their symbols."""
+    count, symbols = 0, set()
     cursor.execute(_STAGE.encode())
     with cursor.copy(_COPY.encode()) as copy:
         for bar in bars:
             copy.write_row(astuple(bar))
             count += 1
-    return count
+            symbols.add(bar.stock_symbol)
+    return count, tuple(sorted(symbols))
 
 
 def _merge(cursor: Cursor[TupleRow]) -> tuple[int, int]:
