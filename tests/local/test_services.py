@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -11,30 +10,26 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from nearcast.errors import ServiceError
 from nearcast.local import processes
 from nearcast.local.health import Check, http_answers
-from nearcast.local.home import kept_ports, locked, prepare_home, write_services_file
+from nearcast.local.home import prepare_home
 from nearcast.local.launch import (
     Launcher,
     await_healthy,
     home_supervisor,
     in_parallel,
     launching,
-    stop_everything,
 )
 from nearcast.local.ports import choose_ports
-from nearcast.local.secrets import Secrets, load_secrets
+from nearcast.local.secrets import load_secrets
 from nearcast.local.services import WITH_PORT, Service, local_services
 from nearcast.local.supervise import Supervisor
-from nearcast.local.world import service_states, status, stop, wait_for
-from nearcast.settings import load_settings
+from nearcast.local.world import service_states, stop
 
 
 def quiet(text: str) -> None:
@@ -112,11 +107,11 @@ def test_services_stop_in_reverse_order(home: Path) -> None:
         Service(
             name, (sys.executable, "-c", code, str(trace), name), priority, healthy=says_ready(home, name)
         )
-        for name, priority in (("first", 10), ("second", 20), ("third", 30))
+        for name, priority in (("m", 20), ("z", 10), ("a", 30))
     ]
     run(home, services)
     stop(home)
-    assert trace.read_text().split() == ["third", "second", "first"]
+    assert trace.read_text().split() == ["a", "m", "z"]
 
 
 def test_every_service_is_its_own_process_group_and_its_children_end_with_it(home: Path) -> None:
@@ -273,24 +268,6 @@ def test_the_supervisor_has_a_session_of_its_own_and_files_for_its_owner_only(ho
     assert not socket.parent.exists()
 
 
-def test_only_one_start_or_stop_at_a_time(home: Path) -> None:
-    notes: list[str] = []
-    order: list[str] = []
-
-    def second() -> None:
-        with locked(home, notes.append):
-            order.append("second")
-
-    with ThreadPoolExecutor(1) as pool:
-        with locked(home, quiet):
-            waiting = pool.submit(second)
-            until("the second waits", 5, lambda: bool(notes))
-            order.append("first")
-        waiting.result(5)
-    assert order == ["first", "second"]
-    assert "waiting" in notes[0]
-
-
 def test_a_failed_step_is_raised_while_the_others_still_run() -> None:
     started = time.monotonic()
 
@@ -302,71 +279,6 @@ def test_a_failed_step_is_raised_while_the_others_still_run() -> None:
     assert time.monotonic() - started < 2.5
 
 
-def test_passwords_are_made_once_and_only_their_owner_reads_them(home: Path) -> None:
-    made = load_secrets(home)
-    assert load_secrets(home) == made
-    assert len({made.postgres_superuser, made.postgres_writer, made.postgres_reader}) == 3
-    assert stat.S_IMODE((home / "secrets.json").stat().st_mode) == 0o600
-    assert made.postgres_writer not in repr(made)
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"postgres_writer": "x"}', "null"])
-def test_damaged_passwords_are_an_error_and_never_replaced(home: Path, damage: str) -> None:
-    (home / "secrets.json").write_text(damage)
-    with pytest.raises(ServiceError, match="damaged"):
-        load_secrets(home)
-    assert (home / "secrets.json").read_text() == damage
-
-
-def test_every_command_reads_back_the_settings_of_the_services(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in os.environ if name.startswith("NEARCAST_")]:
-        monkeypatch.delenv(name)
-    secrets, ports = Secrets(), {"postgres": 1, "gateway": 2, "mlflow": 3, "dashboard": 4}
-    write_services_file(home, ports, secrets)
-    settings = load_settings(home)
-    assert (
-        settings.need("postgres_dsn")
-        == f"postgresql://nearcast_writer:{secrets.postgres_writer}@127.0.0.1:1/nearcast"
-    )
-    assert settings.need("aws_secret_access_key") == secrets.aws_secret_access_key
-    assert settings.aws_endpoint_url == "http://127.0.0.1:2"
-    assert (settings.mlflow_tracking_uri, settings.dashboard_url) == (
-        "http://127.0.0.1:3",
-        "http://127.0.0.1:4",
-    )
-    assert stat.S_IMODE((home / "services.env").stat().st_mode) == 0o600
-
-
-def test_a_full_disk_is_refused_before_anything_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Full:
-        free = 1 << 20
-
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Full)
-    with pytest.raises(ServiceError, match=r"Only 1 MiB are free"):
-        prepare_home(tmp_path / "home")
-
-
-def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for impossible in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nearcast")):
-        with pytest.raises(ServiceError, match="cannot be written"):
-            prepare_home(impossible)
-
-
-def test_nothing_is_known_and_nothing_stopped_before_the_first_start(tmp_path: Path) -> None:
-    never = tmp_path / "never"
-    assert status(never) == []
-    assert stop(never) == []
-    assert not never.exists()
-    assert kept_ports(never) == {}
-    with pytest.raises(ServiceError, match="No service was started"):
-        wait_for(never, "mlflow")
-
-
 def test_every_local_service_binds_the_loopback_address_and_carries_no_password(tmp_path: Path) -> None:
     secrets = load_secrets(tmp_path)
     services = local_services(tmp_path, {name: 5000 + n for n, name in enumerate(WITH_PORT)})
@@ -375,13 +287,3 @@ def test_every_local_service_binds_the_loopback_address_and_carries_no_password(
     visible = " ".join(word for s in services for word in (*s.command, *s.environment.values()))
     assert "0.0.0.0" not in visible
     assert not [value for value in vars(secrets).values() if value in visible]
-
-
-def test_no_process_of_these_tests_is_left_when_everything_is_stopped(home: Path) -> None:
-    before = {process.pid for process in psutil.process_iter()}
-    run(home, webs("one", "two"))
-    stop_everything(Supervisor(home))
-    left = [
-        p for p in psutil.process_iter(["name", "cmdline"]) if p.pid not in before and processes.alive(p.pid)
-    ]
-    assert not [p for p in left if str(home) in " ".join(p.info["cmdline"] or [])]

@@ -25,6 +25,7 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         "EXPRESSION_NOT_AGGREGATE: {at}'\"{0}\"' must be an aggregate expression or appear in GROUP BY clause",
         1006,
     ),
+    (r"(NOT_SUPPORTED: [^\n]+)", "{0}", 1006),
     (r"Division by zero", "DIVISION_BY_ZERO: Division by zero", 1000),
     (
         r"More than one row returned by a subquery",
@@ -36,7 +37,11 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         "NOT_SUPPORTED: {at}Function '{0}' is not supported by the local Athena",
         1006,
     ),
-    (r"(?:No function|Macro \w+\(\) does not|No macro|Cannot (?:compare|mix))", "TYPE_MISMATCH: {text}", 1006),
+    (
+        r"(?:No function|Macro \w+\(\) does not|No macro|Cannot (?:compare|mix))",
+        "TYPE_MISMATCH: {text}",
+        1006,
+    ),
     (r"(?:Malformed JSON|JSON transform)", "HIVE_BAD_DATA: {text}", 1001),
     (r"^Conversion Error", "INVALID_CAST_ARGUMENT: {text}", 1000),
     (r"^Out of Range Error", "NUMERIC_VALUE_OUT_OF_RANGE: {text}", 1000),
@@ -46,7 +51,7 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
 """What DuckDB says, what Athena says ({0} is the name that DuckDB gives), and Athena's type of error."""
 
 
-class QueryFailed(Exception):
+class QueryError(Exception):
     """A query's end in the state FAILED.
 
     Parameters
@@ -63,7 +68,7 @@ class QueryFailed(Exception):
         self.category = category
 
 
-class QueryStopped(Exception):
+class QueryCancelledError(Exception):
     """A query's end in the state CANCELLED."""
 
 
@@ -75,21 +80,21 @@ def position(sql: str, offset: int | None) -> str:
     return f"line {before.count(chr(10)) + 1}:{offset - (before.rfind(chr(10)) + 1) + 1}: "
 
 
-def from_duckdb(error: Exception, sql: str) -> QueryFailed:
+def from_duckdb(error: Exception, sql: str) -> QueryError:
     """Return what Athena would say of an error that DuckDB raised for ``sql``."""
     import duckdb
 
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryFailed("Query exhausted resources at this scale factor", RESOURCES, SYSTEM)
+        return QueryError("Query exhausted resources at this scale factor", RESOURCES, SYSTEM)
     first_line = text.partition("\n")[0].partition(": ")[2]
     for pattern, message, error_type in PATTERNS:
         found = re.search(pattern, text)
         if found:
             name = found[1] if found.groups() else ""
             at = position(sql, _offset(name, sql)) if name else ""
-            return QueryFailed(message.format(name, at=at, text=first_line), error_type)
-    return QueryFailed(f"GENERIC_INTERNAL_ERROR: {text}"[:1000], 200, SYSTEM)
+            return QueryError(message.format(name, at=at, text=first_line), error_type)
+    return QueryError(f"GENERIC_INTERNAL_ERROR: {text}"[:1000], 200, SYSTEM)
 
 
 def _offset(name: str, sql: str) -> int | None:

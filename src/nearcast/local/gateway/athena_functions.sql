@@ -1,11 +1,25 @@
 -- Trino's semantics where DuckDB's own functions differ (trino.io/docs/current/functions.html).
 
--- Whole division of whole numbers, IEEE 754 division of doubles.
+-- Whole division of whole numbers, IEEE 754 division of doubles. A decimal divided by an exact number has a
+-- scale of its own in Trino, which DuckDB cannot give: refused, rather than another value.
+CREATE MACRO decimal_division() AS
+    error('NOT_SUPPORTED: The local Athena does not divide decimals: write 2e0 for 2.0, or CAST(x AS double)');
 CREATE MACRO trino_divide
     (a INTEGER, b INTEGER) AS CAST(a // b AS INTEGER),
     (a BIGINT, b BIGINT) AS a // b,
     (a HUGEINT, b HUGEINT) AS CAST(a // b AS BIGINT),
-    (a DOUBLE, b DOUBLE) AS a / b;
+    (a HUGEINT, b BIGINT) AS CAST(a // b AS BIGINT),
+    (a BIGINT, b HUGEINT) AS CAST(a // b AS BIGINT),
+    (a DOUBLE, b DOUBLE) AS a / b,
+    (a HUGEINT, b DOUBLE) AS a / b,
+    (a DOUBLE, b HUGEINT) AS a / b,
+    (a DOUBLE, b DECIMAL(38, 9)) AS a / b,
+    (a DECIMAL(38, 9), b DOUBLE) AS a / b,
+    (a DECIMAL(38, 9), b DECIMAL(38, 9)) AS decimal_division(),
+    (a BIGINT, b DECIMAL(38, 9)) AS decimal_division(),
+    (a DECIMAL(38, 9), b BIGINT) AS decimal_division(),
+    (a HUGEINT, b DECIMAL(38, 9)) AS decimal_division(),
+    (a DECIMAL(38, 9), b HUGEINT) AS decimal_division();
 
 -- A date stays a date when an interval moves it.
 CREATE MACRO trino_plus

@@ -20,11 +20,22 @@ FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|)(,|\n)')
 
 @dataclass(frozen=True)
 class Result:
-    """What a statement leaves: its columns (ColumnInfo), its rows as text, and what it adds to Statistics."""
+    """What a statement leaves.
+
+    Parameters
+    ----------
+    columns, rows
+        The columns (ColumnInfo) and the rows as text.
+    statistics
+        What it adds to the query's Statistics.
+    written
+        How many rows it wrote to a table; None when it wrote none and has a result of its own.
+    """
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     statistics: dict[str, Any] = field(default_factory=dict)
+    written: int | None = None
 
 
 def write_csv(rows: Iterable[Row]) -> str:
@@ -54,6 +65,8 @@ def store(location: str, statement_type: str, result: Result) -> None:
     Athena's ``.metadata`` file is an undocumented protocol buffer that only its own drivers read; here it
     is the columns as JSON. awswrangler and Airflow delete or ignore it.
     """
+    if result.written is not None:
+        return
     bucket, key = calls.split_uri(location)
     if statement_type == "DML" and result.columns:
         text = write_csv([[column["Name"] for column in result.columns], *result.rows])

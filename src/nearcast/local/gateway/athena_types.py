@@ -10,9 +10,14 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from nearcast.local.gateway.athena_errors import QueryFailed
+from nearcast.local.gateway.athena_errors import QueryError
 
-INTEGERS = {"tinyint": (3, "tinyint"), "smallint": (5, "smallint"), "integer": (10, "int"), "bigint": (19, "bigint")}
+INTEGERS = {
+    "tinyint": (3, "tinyint"),
+    "smallint": (5, "smallint"),
+    "integer": (10, "int"),
+    "bigint": (19, "bigint"),
+}
 VARCHAR_LENGTH = 2147483647
 ATHENA: dict[str, tuple[str, int, int]] = {
     **{name: (name, digits, 0) for name, (digits, _) in INTEGERS.items()},
@@ -54,24 +59,33 @@ HIVE = {
     "integer": "int",
     "bigint": "bigint",
 }
-ENGINE_ONLY = ("utinyint", "usmallint", "uinteger", "ubigint", "hugeint", "timestamp_s", "timestamp_ms", "timestamp_ns")
+ENGINE_ONLY = (
+    "utinyint",
+    "usmallint",
+    "uinteger",
+    "ubigint",
+    "hugeint",
+    "timestamp_s",
+    "timestamp_ms",
+    "timestamp_ns",
+)
 """DuckDB's types that Athena lacks: cast before they are written to a table."""
 BIGINT_RANGE = range(-(2**63), 2**63)
 
 
 def to_duckdb(hive_type: str) -> str:
-    """Return DuckDB's name of a catalog's type. Raises QueryFailed when it is not a type."""
+    """Return DuckDB's name of a catalog's type. Raises QueryError when it is not a type."""
     from sqlglot import exp
     from sqlglot.errors import ParseError
 
     try:
         return exp.DataType.build(hive_type, dialect="hive").sql("duckdb")
     except ParseError as error:
-        raise QueryFailed(f"HIVE_INVALID_METADATA: Unknown type: {hive_type}") from error
+        raise QueryError(f"HIVE_INVALID_METADATA: Unknown type: {hive_type}") from error
 
 
 def to_hive(kind: Any) -> str:
-    """Return the catalog's name of a DuckDB type. Raises QueryFailed when a Hive table cannot hold it."""
+    """Return the catalog's name of a DuckDB type. Raises QueryError when a Hive table cannot hold it."""
     children = dict(kind.children) if kind.id in ("list", "struct", "map", "decimal") else {}
     if kind.id == "decimal":
         return f"decimal({children['precision']},{children['scale']})"
@@ -83,17 +97,17 @@ def to_hive(kind: Any) -> str:
         return f"struct<{','.join(f'{name}:{to_hive(child)}' for name, child in children.items())}>"
     name = ATHENA.get(kind.id, ("", 0, 0))[0]
     if name not in HIVE:
-        raise QueryFailed(f"NOT_SUPPORTED: Unsupported Hive type: {name or kind}")
+        raise QueryError(f"NOT_SUPPORTED: Unsupported Hive type: {name or kind}")
     return HIVE[name]
 
 
 def column_info(name: str, kind: Any) -> dict[str, Any]:
-    """Return Athena's description of a result column. Raises QueryFailed for a type that is not shown here."""
+    """Return Athena's description of a result column. Raises QueryError for a type that is not shown here."""
     if kind.id == "decimal":
         parts = dict(kind.children)
         return describe(name, "decimal", parts["precision"], parts["scale"])
     if kind.id not in ATHENA:
-        raise QueryFailed(f"NOT_SUPPORTED: Results of type {kind} are not supported by the local Athena")
+        raise QueryError(f"NOT_SUPPORTED: Results of type {kind} are not supported by the local Athena")
     return describe(name, *ATHENA[kind.id])
 
 
@@ -116,7 +130,7 @@ def describe(name: str, athena_type: str, precision: int = 0, scale: int = 0) ->
 def to_text(value: Any, kind: Any) -> str | None:
     """Return a value as Athena writes it in results; a null is None.
 
-    Raises QueryFailed for an integer outside bigint (DuckDB's sums are wider).
+    Raises QueryError for an integer outside bigint (DuckDB's sums are wider).
     """
     if value is None:
         return None
@@ -132,8 +146,14 @@ def to_text(value: Any, kind: Any) -> str | None:
         pairs = (f"{_nested(k, inner['key'])}={_nested(v, inner['value'])}" for k, v in value.items())
         return "{" + ", ".join(pairs) + "}"
     if kind.id == "struct":
-        return "{" + ", ".join(f"{name}={_nested(value[name], child)}" for name, child in kind.children) + "}"
+        fields = (f"{_field(name)}={_nested(value[name], child)}" for name, child in kind.children)
+        return "{" + ", ".join(fields) + "}"
     return _scalar(value)
+
+
+def _field(name: str) -> str:
+    """Return a row's field name; DuckDB numbers those without one ``_0``, Athena ``field0``."""
+    return f"field{name[1:]}" if name[0] == "_" and name[1:].isdecimal() else name
 
 
 def _nested(value: Any, kind: Any) -> str:
@@ -156,7 +176,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, (bytes, bytearray)):
         return " ".join(f"{byte:02x}" for byte in value)
     if isinstance(value, int) and value not in BIGINT_RANGE:
-        raise QueryFailed(f"NUMERIC_VALUE_OUT_OF_RANGE: bigint overflow: {value}", 1000)
+        raise QueryError(f"NUMERIC_VALUE_OUT_OF_RANGE: bigint overflow: {value}", 1000)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 

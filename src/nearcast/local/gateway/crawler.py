@@ -143,7 +143,7 @@ def _infer(objects: list[StoredObject], partition_keys: list[str]) -> list[dict[
 
     query = (
         "DESCRIBE SELECT * FROM read_json(?, format='newline_delimited', union_by_name=true,"
-        " hive_partitioning=false, sample_size=-1, maximum_depth=1)"
+        " hive_partitioning=false, sample_size=-1)"
     )
     with duckdb.connect() as connection:
         try:

@@ -1,0 +1,42 @@
+# Everything starts here: `make demo` and `make test` set up what they need, then run.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check clean
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+ENVIRONMENT := .venv/.complete
+JARS := .venv/.jars
+CACHES := .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache dist
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'The first run downloads up to 3.8 GB (Python packages, on Linux mostly PyTorch with CUDA) and 119 MB (Spark jars).'
+
+demo: $(ENVIRONMENT) $(JARS) ## Run the whole path on real prices (ARGS="--symbol AAPL --live-rows 20" …)
+	@$(BIN)/nearcast demo $(ARGS)
+
+test: $(ENVIRONMENT) $(JARS) ## Run the tests (ARGS="tests/source -k csv" …)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(ENVIRONMENT) ## Check style, types, templates and the links of the documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint infrastructure/*.yaml
+	$(BIN)/python tools/check_docs.py
+
+clean: ## Stop the services of ./.nearcast, remove it (all data of runs!) and the tools' caches
+	@if [ -d .nearcast ] && [ -x $(BIN)/nearcast ]; then NEARCAST_HOME=.nearcast $(BIN)/nearcast down; fi
+	@echo 'removing .nearcast $(CACHES) and __pycache__ folders; keeping .venv and the jars'
+	@rm -rf .nearcast $(CACHES)
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(ENVIRONMENT): pyproject.toml uv.lock tools/set_up.sh
+	@sh tools/set_up.sh
+	@touch $@
+
+$(JARS): $(ENVIRONMENT) src/nearcast/local/jars.py
+	@echo 'Spark jars for Hudi and S3: 119 MB from Maven Central, once for all homes'
+	@$(BIN)/python -m nearcast.local.jars
+	@touch $@

@@ -1,0 +1,127 @@
+"""The records of queries, as GetQueryExecution shows them; they are ministack's, saved with its state.
+
+Source: docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from nearcast.local.gateway import calls
+from nearcast.local.gateway.athena_errors import SYSTEM, QueryError
+from nearcast.local.gateway.athena_statements import Statement, malformed
+from nearcast.local.gateway.hooks import AwsError
+
+UNFINISHED = ("QUEUED", "RUNNING")
+KEPT = 5000
+"""Queries whose records are kept; AWS keeps them for 45 days."""
+ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
+
+
+def records() -> Any:
+    """Return the records of all queries, by id, oldest first (of the request's account and region)."""
+    from ministack.services import athena
+
+    return athena._executions
+
+
+def update(query_id: str, **changes: Any) -> dict[str, Any]:
+    """Change a query's record and return it."""
+    # Records are replaced, never changed: ministack copies them while it saves its state.
+    record = {**records()[query_id], **changes}
+    records()[query_id] = record
+    return record
+
+
+def finish(query_id: str, state: str, failure: QueryError | None = None) -> None:
+    """End a query in ``state``, with the reason of its failure and the times it took."""
+    record, now = records()[query_id], time.time()
+    status = {**record["Status"], "State": state, "CompletionDateTime": now}
+    if failure is not None:
+        status["StateChangeReason"] = str(failure)
+        status["AthenaError"] = {
+            "ErrorCategory": failure.category,
+            "ErrorType": failure.error_type,
+            "Retryable": failure.category == SYSTEM,
+            "ErrorMessage": str(failure),
+        }
+    submitted = status["SubmissionDateTime"]
+    started = record["_started"] or now
+    times = {
+        "EngineExecutionTimeInMillis": round((now - started) * 1000),
+        "QueryQueueTimeInMillis": round((started - submitted) * 1000),
+        "TotalExecutionTimeInMillis": round((now - submitted) * 1000),
+    }
+    update(query_id, Status=status, Statistics={**record["Statistics"], **times})
+
+
+def workgroup_of(name: str) -> dict[str, Any]:
+    """Return a workgroup's name and configuration. Raises AwsError when there is none."""
+    try:
+        found = calls.call("athena", "GetWorkGroup", WorkGroup=name)["WorkGroup"]
+    except AwsError as error:
+        raise malformed(f"WorkGroup {name} is not found.") from error
+    configuration = found.get("Configuration") or found.get("WorkGroupConfiguration") or {}
+    return {"Name": name, "Configuration": configuration}
+
+
+def _output_folder(request: dict[str, Any], workgroup: dict[str, Any]) -> str:
+    """Return where results go: the workgroup's place when it enforces it, else the caller's."""
+    configuration = workgroup["Configuration"]
+    own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
+    given = (request.get("ResultConfiguration") or {}).get("OutputLocation")
+    default = workgroup["Name"] != "primary"
+    enforced = str(configuration.get("EnforceWorkGroupConfiguration", default)).lower() == "true"
+    location = own if own and (enforced or not given) else given
+    if not location:
+        raise malformed(
+            "No output location provided. An output location is required either through the Workgroup result"
+            " configuration setting or as an API input."
+        )
+    return str(location).rstrip("/")
+
+
+def new_record(
+    request: dict[str, Any], workgroup: dict[str, Any], statement: Statement, token: str
+) -> dict[str, Any]:
+    """Return the record of a statement that waits to run. Raises AwsError: no place for its result."""
+    query_id = str(uuid.uuid4())
+    extension = "csv" if statement.type == "DML" else "txt"
+    folder = _output_folder(request, workgroup)
+    is_ctas = statement.substatement == "CREATE_TABLE_AS_SELECT"
+    location = f"{folder}/{query_id}" if is_ctas else f"{folder}/{query_id}.{extension}"
+    asked = request.get("QueryExecutionContext") or {}
+    return {
+        "QueryExecutionId": query_id,
+        "Query": request["QueryString"].strip(),
+        "StatementType": statement.type,
+        "SubstatementType": statement.substatement,
+        "ResultConfiguration": {"OutputLocation": location},
+        "QueryExecutionContext": {
+            "Database": (asked.get("Database") or "default").strip('`"').lower(),
+            "Catalog": (asked.get("Catalog") or "awsdatacatalog").lower(),
+        },
+        "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
+        "Statistics": {"DataScannedInBytes": 0, "ResultReuseInformation": {"ReusedPreviousResult": False}},
+        "WorkGroup": workgroup["Name"],
+        "EngineVersion": ENGINE,
+        "_token": token,
+        "_started": None,
+        "_columns": [],
+        "_written": None,
+    }
+
+
+def forget_oldest() -> None:
+    """Drop the oldest ended queries beyond KEPT."""
+    held = records()
+    for query_id in list(held)[:-KEPT]:
+        if held[query_id]["Status"]["State"] not in UNFINISHED:
+            held.pop(query_id, None)
+
+
+def shown(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without what is only ours."""
+    return {name: value for name, value in record.items() if not name.startswith("_")}

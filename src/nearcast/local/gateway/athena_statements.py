@@ -1,0 +1,186 @@
+"""What a statement is: recognised when it is submitted, so that mistakes in it are refused at once.
+
+Athena speaks Trino's grammar for queries and Hive's for most definitions; sqlglot's athena dialect knows
+which is which. Statements that it leaves alone are matched here by patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nearcast.local.gateway.athena_results import Result
+from nearcast.local.gateway.hooks import AwsError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from nearcast.local.gateway.athena_query import Session
+
+DML, DDL, UTILITY = "DML", "DDL", "UTILITY"
+PART = r"(?:`[^`]+`|\"[^\"]+\"|[\w$-]+)"
+NAME = rf"(?P<name>{PART}(?:\.{PART}){{0,2}})"
+OTHER = (
+    *("INSERT", "UPDATE", "DELETE", "MERGE", "UNLOAD", "EXPLAIN", "GRANT", "REVOKE", "PREPARE", "EXECUTE"),
+    *("DEALLOCATE", "VACUUM", "OPTIMIZE", "ANALYZE", "ALTER", "DROP", "SHOW", "DESCRIBE", "DESC", "MSCK"),
+)
+"""First words of statements that Athena knows, in a form that is not supported here."""
+UNSUPPORTED = "Queries of this type are not supported"
+LEADING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a statement runs: its session, the result's address, its id, a folder to write files in."""
+
+    session: Session
+    output_location: str
+    query_id: str
+    scratch: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that was understood.
+
+    Parameters
+    ----------
+    sql
+        Its text, without a final semicolon.
+    type, substatement
+        Athena's StatementType (DML, DDL, UTILITY) and SubstatementType.
+    run
+        What it does.
+    """
+
+    sql: str
+    type: str
+    substatement: str
+    run: Callable[[Context], Result]
+
+
+def malformed(message: str) -> AwsError:
+    """Return the error for a statement that Athena does not take."""
+    return AwsError("InvalidRequestException", message)
+
+
+def recognise(text: str, parameters: list[str] | None = None) -> Statement:
+    """Understand a statement. Raises AwsError (InvalidRequestException) when it is malformed or not supported.
+
+    Parameters
+    ----------
+    text
+        The statement.
+    parameters
+        Values for its question marks (ExecutionParameters), each an SQL literal.
+    """
+    sql = text.strip().removesuffix(";").rstrip()
+    words = LEADING.sub("", sql, count=1).upper().split(None, 3)
+    if not words:
+        raise malformed("Query string cannot be empty")
+    if words[0] in ("SELECT", "WITH", "VALUES"):
+        return _query(sql, parameters or [])
+    if parameters:
+        raise malformed("Parameters are only supported in queries by the local Athena")
+    if words[0] == "CREATE":
+        return _create(sql)
+    return _matched(sql)
+
+
+def parse(sql: str) -> Any:
+    """Parse one statement. Raises AwsError with the place of a mistake."""
+    import sqlglot
+    from sqlglot.errors import ParseError, TokenError
+
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+    except ParseError as error:
+        first = error.errors[0]
+        place = f"line {first['line']}:{first['col']}"
+        raise malformed(
+            f"{place}: mismatched input '{first['highlight']}': {first['description']}"
+        ) from error
+    except TokenError as error:
+        raise malformed(f"line 1:1: {error}") from error
+    if len(trees) != 1:
+        raise malformed(f"Only one sql statement is allowed. Got: {sql}")
+    return trees[0]
+
+
+def identifier(name: str) -> tuple[str, str]:
+    """Split a table's name into database ("" when not given) and table, lower case and without quotes."""
+    parts = [part.strip('`"').lower() for part in re.findall(PART, name)]
+    return (parts[-2] if len(parts) > 1 else ""), parts[-1]
+
+
+def _query(sql: str, parameters: list[str]) -> Statement:
+    from sqlglot import exp
+
+    tree = parse(sql)
+    if not isinstance(tree, (exp.Query, exp.Values)):
+        raise malformed(UNSUPPORTED)
+    if "`" in re.sub(r"'[^']*'", "", sql):
+        raise malformed("backquoted identifiers are not supported; use double quotes to quote identifiers")
+    tree = _with_parameters(tree, parameters)
+    return Statement(sql, DML, "SELECT", lambda context: context.session.select(tree, sql))
+
+
+def _with_parameters(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
+    from sqlglot import exp
+
+    marks = sorted(
+        (node for node in tree.find_all(exp.Placeholder)), key=lambda node: node.meta.get("start", 0)
+    )
+    if len(marks) != len(parameters):
+        raise malformed(f"Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}")
+    if len(marks) > 1 and not all("start" in node.meta for node in marks):
+        marks = [node for node in tree.dfs() if isinstance(node, exp.Placeholder)]
+    for mark, value in zip(marks, parameters, strict=True):
+        mark.replace(parse(f"SELECT {value}").expressions[0])
+    return tree
+
+
+def _create(sql: str) -> Statement:
+    from nearcast.local.gateway import athena_ctas, athena_ddl
+
+    view = re.match(
+        rf"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+(?P<query>.*)", sql, re.I | re.S
+    )
+    if view:
+        tree = parse(view["query"])
+        return Statement(sql, DDL, "CREATE_VIEW", lambda context: athena_ddl.create_view(context, view, tree))
+    database = re.fullmatch(
+        rf"CREATE\s+(?:DATABASE|SCHEMA)\s+(?P<exists>IF\s+NOT\s+EXISTS\s+)?{NAME}", sql, re.I
+    )
+    if database:
+        return Statement(
+            sql, DDL, "CREATE_DATABASE", lambda context: athena_ddl.create_database(context, database)
+        )
+    tree = parse(sql)
+    if tree.args.get("kind") != "TABLE":
+        raise malformed(UNSUPPORTED)
+    if tree.expression:
+        return Statement(
+            sql, DML, "CREATE_TABLE_AS_SELECT", lambda context: athena_ctas.create(context, tree, sql)
+        )
+    if not re.match(r"CREATE\s+EXTERNAL\s", sql, re.I):
+        raise malformed("External keyword required for table type HIVE")
+    return Statement(sql, DDL, "CREATE_TABLE", lambda context: athena_ddl.create_table(context, tree))
+
+
+def _matched(sql: str) -> Statement:
+    from nearcast.local.gateway import athena_ddl, athena_show
+
+    for pattern, statement_type, substatement, action in (*athena_ddl.STATEMENTS, *athena_show.STATEMENTS):
+        found = re.fullmatch(pattern, sql, re.I | re.S)
+        if found:
+            return Statement(
+                sql,
+                statement_type,
+                substatement,
+                lambda context, action=action, found=found: action(context, found),  # type: ignore[misc]
+            )
+    word = LEADING.sub("", sql, count=1).split(None, 1)[0]
+    raise malformed(UNSUPPORTED if word.upper() in OTHER else f"line 1:1: mismatched input '{word}'")
