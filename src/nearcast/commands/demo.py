@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nearcast.cli import json_option
+
+if TYPE_CHECKING:
+    from nearcast.output import Output
 
 
 @click.command()
@@ -52,6 +55,9 @@ def demo(
         output.result(report, lambda _: _show(output, report))
         if not leave and sys.stdin.isatty():
             _wait(output, report["urls"]["dashboard"])
+        if report["rejected_input"]:
+            # As with `nearcast load`: good rows went their way, and the exit code tells of the others.
+            raise SystemExit(1)
     except KeyboardInterrupt:
         output.note("Interrupted. What was published and stored stays; the next run goes on from there.")
         raise click.exceptions.Exit(130) from None
@@ -61,14 +67,14 @@ def demo(
             stop(home)
 
 
-def _wait(output: Output, url: str) -> None:  # noqa: F821
+def _wait(output: Output, url: str) -> None:
     import signal
 
     output.note(f"The dashboard stays up: {url}   (Ctrl-C ends it)")
     signal.pause()
 
 
-def _show(output: Any, report: dict[str, Any]) -> None:
+def _show(output: Output, report: dict[str, Any]) -> None:
     """Print the report for people."""
     output.table("Rows", ["at", "rows"], report["rows"].items())
     fresh = report["freshness_s"].items()

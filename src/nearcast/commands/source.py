@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nearcast.cli import json_option
-from nearcast.output import Output
-from nearcast.settings import load_settings
 
 if TYPE_CHECKING:
+    from nearcast.output import Output
     from nearcast.source.load import LoadReport
 
 SHOWN = 50
@@ -52,6 +51,8 @@ def load(file: Path, symbols: tuple[str, ...], as_json: bool) -> None:
       nearcast load many.csv                  a file with a Symbol column
       nearcast load many.csv --symbol NFLX --symbol AAPL --json
     """
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
     from nearcast.source.load import load_csv
 
     output = Output(as_json)
@@ -79,6 +80,8 @@ def publish(symbols: tuple[str, ...], rate: float | None, until: datetime | None
       nearcast publish --symbol NFLX --until 2023-06-30
       nearcast publish --rate 1               a row a second
     """
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
     from nearcast.source.csv_file import normalise_symbol
     from nearcast.stream.publisher import count_pending
     from nearcast.stream.publisher import publish as push

@@ -15,6 +15,7 @@ from nearcast.demo.steps import Live, count, find_live, wait_for
 from nearcast.errors import NearcastError
 from nearcast.output import Output
 from nearcast.settings import Settings
+from nearcast.source.load import LoadReport
 
 STALL_S = 120.0
 BUNDLED = Path(__file__).parents[3] / "data" / "stocks_daily.csv"
@@ -68,7 +69,8 @@ class Stages:
 def run(home: Path, options: Options, output: Output) -> dict[str, Any]:
     """Run every stage and return the report. Raises NearcastError when one fails."""
     stages = Stages(output)
-    settings, symbols, ready = _start(home, options, stages)
+    settings, loaded, ready = _start(home, options, stages)
+    symbols = list(loaded.symbols)
     live = find_live(settings, symbols, options.live_rows)
     _history(settings, live, stages)
     _model(settings, live, stages)
@@ -80,6 +82,7 @@ def run(home: Path, options: Options, output: Output) -> dict[str, Any]:
             "freshness_s": report.freshness(settings, live, since),
             "forecasts": report.forecasts(settings, live),
             "score": _score(settings),
+            "rejected_input": [asdict(row) for row in loaded.rejected],
         }
     return {
         **document,
@@ -90,7 +93,7 @@ def run(home: Path, options: Options, output: Output) -> dict[str, Any]:
     }
 
 
-def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, list[str], float]:
+def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, LoadReport, float]:
     from nearcast.local.world import start
     from nearcast.source.load import load_csv
 
@@ -102,9 +105,9 @@ def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, list
         loaded = load_csv(settings, source, symbols)
     for rejected in loaded.rejected:
         stages.output.note(f"{source}, line {rejected.line}: {rejected.reason}")
-    if loaded.rejected and not loaded.read > len(loaded.rejected):
+    if not loaded.symbols:
         raise NearcastError(f"No row of {source} could be loaded.", todo="Mend the rows named above.")
-    return settings, sorted(loaded.symbols), stages.total
+    return settings, loaded, stages.total
 
 
 def _history(settings: Settings, live: Live, stages: Stages) -> None:

@@ -18,7 +18,6 @@ import pytest
 
 from nearcast.deploy import deploy
 from nearcast.settings import SERVICES_FILE, Settings, load_settings, write_env_file
-
 from tests.conftest import free_port
 from tests.local.gateway.athena_client import BUCKET, DATABASE, RAW_TABLE, bars, put_raw, run
 

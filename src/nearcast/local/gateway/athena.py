@@ -12,7 +12,7 @@ import uuid
 from functools import lru_cache
 from typing import Any
 
-from nearcast.local.gateway import athena_results
+from nearcast.local.gateway import athena_results, athena_workgroups
 from nearcast.local.gateway.athena_errors import SYSTEM, QueryCancelledError, QueryError
 from nearcast.local.gateway.athena_query import Session
 from nearcast.local.gateway.athena_records import (
@@ -23,7 +23,6 @@ from nearcast.local.gateway.athena_records import (
     records,
     shown,
     update,
-    workgroup_of,
 )
 from nearcast.local.gateway.athena_results import Result, Row
 from nearcast.local.gateway.athena_statements import Context, Statement, malformed, recognise
@@ -46,6 +45,7 @@ def actions() -> dict[str, Action]:
         "GetQueryResults": queries.results,
         "StopQueryExecution": queries.stop,
         "ListQueryExecutions": queries.list,
+        "GetWorkGroup": athena_workgroups.get_work_group,
     }
 
 
@@ -63,7 +63,7 @@ class Queries:
         from ministack.core.concurrency import spawn_background
 
         token = request.get("ClientRequestToken") or str(uuid.uuid4())
-        workgroup = workgroup_of(request.get("WorkGroup") or "primary")
+        workgroup = athena_workgroups.find(request.get("WorkGroup") or athena_workgroups.PRIMARY)
         statement = recognise(request["QueryString"], request.get("ExecutionParameters"))
         record = new_record(request, workgroup, statement, token)
         query_id: str = record["QueryExecutionId"]
@@ -76,8 +76,7 @@ class Queries:
             self.active.add(query_id)
             records()[query_id] = record
             forget_oldest()
-        cutoff = int(workgroup["Configuration"].get("BytesScannedCutoffPerQuery") or 0)
-        spawn_background(self._run, query_id, statement, cutoff, thread_name="gateway-athena")
+        spawn_background(self._run, query_id, statement, workgroup.cutoff, thread_name="gateway-athena")
         return {"QueryExecutionId": query_id}
 
     def get(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +95,7 @@ class Queries:
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a workgroup's query ids, newest first."""
-        name = request.get("WorkGroup") or "primary"
+        name = request.get("WorkGroup") or athena_workgroups.PRIMARY
         ids = [query_id for query_id, record in records().items() if record.get("WorkGroup") == name][::-1]
         return _page("QueryExecutionIds", ids, request, 50)
 

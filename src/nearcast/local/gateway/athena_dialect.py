@@ -107,8 +107,9 @@ def transforms() -> dict[str, Transform]:
         ),
         "ArraySlice": lambda node: _call("trino_slice", node.this, node.args["start"], node.args["end"]),
         "Format": lambda node: _call("printf", node.this, *node.expressions),
-        "Cast": _limited_text,
-        "TryCast": _limited_text,
+        "Extract": _iso_day_of_week,
+        "Cast": _cast,
+        "TryCast": _cast,
     }
 
 
@@ -160,12 +161,23 @@ def _group_references(node: Any) -> Any:
     return node
 
 
-def _limited_text(node: Any) -> Any:
-    """Cut a cast to varchar(n) at n characters: DuckDB ignores the length."""
+def _iso_day_of_week(node: Any) -> Any:
+    """Count the days of the week from Monday, 1, to Sunday, 7."""
     from sqlglot import exp
 
-    if not (node.to.is_type(*exp.DataType.TEXT_TYPES) and node.to.expressions):
-        return node
-    length = node.to.expressions[0].this
-    node.to.set("expressions", [])
-    return _call("left", node, length)
+    if node.name.upper() in ("DOW", "DAY_OF_WEEK", "DAYOFWEEK"):
+        node.set("this", exp.var("ISODOW"))
+    return node
+
+
+def _cast(node: Any) -> Any:
+    """Round doubles as Trino does; cut texts cast to varchar(n) at n characters (DuckDB ignores the length)."""
+    from sqlglot import exp
+
+    if node.to.is_type(*exp.DataType.INTEGER_TYPES) and not isinstance(node.this, exp.Literal):
+        node.set("this", _call("trino_rounded", node.this))
+    if node.to.is_type(*exp.DataType.TEXT_TYPES) and node.to.expressions:
+        length = node.to.expressions[0].this
+        node.to.set("expressions", [])
+        return _call("left", node, length)
+    return node

@@ -25,7 +25,7 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         "EXPRESSION_NOT_AGGREGATE: {at}'\"{0}\"' must be an aggregate expression or appear in GROUP BY clause",
         1006,
     ),
-    (r"(NOT_SUPPORTED: [^\n]+)", "{0}", 1006),
+    (r"(NOT_SUPPORTED: [^\n']+)", "{0}", 1006),
     (r"Division by zero", "DIVISION_BY_ZERO: Division by zero", 1000),
     (
         r"More than one row returned by a subquery",

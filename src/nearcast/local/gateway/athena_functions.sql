@@ -1,39 +1,27 @@
 -- Trino's semantics where DuckDB's own functions differ (trino.io/docs/current/functions.html).
 
--- Whole division of whole numbers, IEEE 754 division of doubles. A decimal divided by an exact number has a
--- scale of its own in Trino, which DuckDB cannot give: refused, rather than another value.
-CREATE MACRO decimal_division() AS
-    error('NOT_SUPPORTED: The local Athena does not divide decimals: write 2e0 for 2.0, or CAST(x AS double)');
-CREATE MACRO trino_divide
-    (a INTEGER, b INTEGER) AS CAST(a // b AS INTEGER),
-    (a BIGINT, b BIGINT) AS a // b,
-    (a HUGEINT, b HUGEINT) AS CAST(a // b AS BIGINT),
-    (a HUGEINT, b BIGINT) AS CAST(a // b AS BIGINT),
-    (a BIGINT, b HUGEINT) AS CAST(a // b AS BIGINT),
-    (a DOUBLE, b DOUBLE) AS a / b,
-    (a HUGEINT, b DOUBLE) AS a / b,
-    (a DOUBLE, b HUGEINT) AS a / b,
-    (a DOUBLE, b DECIMAL(38, 9)) AS a / b,
-    (a DECIMAL(38, 9), b DOUBLE) AS a / b,
-    (a DECIMAL(38, 9), b DECIMAL(38, 9)) AS decimal_division(),
-    (a BIGINT, b DECIMAL(38, 9)) AS decimal_division(),
-    (a DECIMAL(38, 9), b BIGINT) AS decimal_division(),
-    (a HUGEINT, b DECIMAL(38, 9)) AS decimal_division(),
-    (a DECIMAL(38, 9), b HUGEINT) AS decimal_division();
+-- Whole division of whole numbers, IEEE 754 division of doubles (DuckDB's // raises an error by zero). A decimal
+-- divided by an exact number has a scale of its own in Trino, which DuckDB cannot give: refused, not guessed.
+-- typeof is known when a query is bound, for aggregates too, where the types of macro parameters are not.
+-- A text that is no number raises an error when it is reached; error() itself is not allowed within TRY.
+CREATE MACRO is_inexact(a) AS typeof(a) IN ('DOUBLE', 'FLOAT');
+CREATE MACRO trino_divide(a, b) AS CASE
+    WHEN (typeof(a) LIKE 'DECIMAL%' OR typeof(b) LIKE 'DECIMAL%') AND NOT (is_inexact(a) OR is_inexact(b))
+        THEN cast_to_type('NOT_SUPPORTED: The local Athena does not divide decimals: write 2e0 for 2.0', a // b)
+    WHEN b <> 0 OR a IS NULL OR b IS NULL THEN a // b
+    WHEN NOT (is_inexact(a) OR is_inexact(b)) THEN cast_to_type('Division by zero', a // b)
+    WHEN a > 0 THEN cast_to_type('Infinity', a // b)
+    WHEN a < 0 THEN cast_to_type('-Infinity', a // b)
+    ELSE cast_to_type('NaN', a // b) END;
 
--- A date stays a date when an interval moves it.
-CREATE MACRO trino_plus
-    (a DATE, b INTERVAL) AS CAST(a + b AS DATE),
-    (a TIMESTAMP, b INTERVAL) AS a + b,
-    (a TIMESTAMP WITH TIME ZONE, b INTERVAL) AS a + b;
-CREATE MACRO trino_minus
-    (a DATE, b INTERVAL) AS CAST(a - b AS DATE),
-    (a TIMESTAMP, b INTERVAL) AS a - b,
-    (a TIMESTAMP WITH TIME ZONE, b INTERVAL) AS a - b;
-CREATE MACRO trino_date_trunc
-    (unit VARCHAR, a DATE) AS CAST(date_trunc(unit, a) AS DATE),
-    (unit VARCHAR, a TIMESTAMP) AS date_trunc(unit, a),
-    (unit VARCHAR, a TIMESTAMP WITH TIME ZONE) AS date_trunc(unit, a);
+-- A double is rounded half up on its way to a whole number; DuckDB rounds it half to even.
+CREATE MACRO trino_rounded(a) AS
+    CASE WHEN is_inexact(a) THEN cast_to_type(round(TRY_CAST(a AS DOUBLE)), a) ELSE a END;
+
+-- A date stays a date when an interval moves it, or when it is cut.
+CREATE MACRO trino_plus(a, b) AS cast_to_type(a + b, a);
+CREATE MACRO trino_minus(a, b) AS cast_to_type(a - b, a);
+CREATE MACRO trino_date_trunc(unit, a) AS cast_to_type(date_trunc(unit, a), a);
 
 -- No match, or no such part, is null.
 CREATE MACRO trino_regexp_extract(s, pattern, number) AS
@@ -44,10 +32,12 @@ CREATE MACRO trino_split_part(s, delimiter, number) AS
 -- The third argument is a length.
 CREATE MACRO trino_slice(a, start, length) AS list_slice(a, start, start + length - 1);
 
-CREATE MACRO to_iso8601
-    (a DATE) AS strftime(a, '%Y-%m-%d'),
-    (a TIMESTAMP) AS strftime(a, '%Y-%m-%dT%H:%M:%S.%g'),
-    (a TIMESTAMP WITH TIME ZONE) AS strftime(a, '%Y-%m-%dT%H:%M:%S.%gZ');
+CREATE MACRO to_iso8601(a) AS CASE typeof(a)
+    WHEN 'DATE' THEN strftime(a, '%Y-%m-%d')
+    WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime(a, '%Y-%m-%dT%H:%M:%S.%gZ')
+    ELSE strftime(a, '%Y-%m-%dT%H:%M:%S.%g') END;
 CREATE MACRO width_bucket(x, low, high, n) AS
     CASE WHEN x < low THEN 0 WHEN x >= high THEN n + 1
     ELSE CAST(floor((x - low) * n / (high - low)) AS BIGINT) + 1 END;
+CREATE MACRO every(x) AS bool_and(x);
+CREATE MACRO e() AS exp(1);

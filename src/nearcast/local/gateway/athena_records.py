@@ -9,10 +9,9 @@ import time
 import uuid
 from typing import Any
 
-from nearcast.local.gateway import calls
 from nearcast.local.gateway.athena_errors import SYSTEM, QueryError
-from nearcast.local.gateway.athena_statements import Statement, malformed
-from nearcast.local.gateway.hooks import AwsError
+from nearcast.local.gateway.athena_statements import Statement
+from nearcast.local.gateway.athena_workgroups import Workgroup
 
 UNFINISHED = ("QUEUED", "RUNNING")
 KEPT = 5000
@@ -57,39 +56,13 @@ def finish(query_id: str, state: str, failure: QueryError | None = None) -> None
     update(query_id, Status=status, Statistics={**record["Statistics"], **times})
 
 
-def workgroup_of(name: str) -> dict[str, Any]:
-    """Return a workgroup's name and configuration. Raises AwsError when there is none."""
-    try:
-        found = calls.call("athena", "GetWorkGroup", WorkGroup=name)["WorkGroup"]
-    except AwsError as error:
-        raise malformed(f"WorkGroup {name} is not found.") from error
-    configuration = found.get("Configuration") or found.get("WorkGroupConfiguration") or {}
-    return {"Name": name, "Configuration": configuration}
-
-
-def _output_folder(request: dict[str, Any], workgroup: dict[str, Any]) -> str:
-    """Return where results go: the workgroup's place when it enforces it, else the caller's."""
-    configuration = workgroup["Configuration"]
-    own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
-    given = (request.get("ResultConfiguration") or {}).get("OutputLocation")
-    default = workgroup["Name"] != "primary"
-    enforced = str(configuration.get("EnforceWorkGroupConfiguration", default)).lower() == "true"
-    location = own if own and (enforced or not given) else given
-    if not location:
-        raise malformed(
-            "No output location provided. An output location is required either through the Workgroup result"
-            " configuration setting or as an API input."
-        )
-    return str(location).rstrip("/")
-
-
 def new_record(
-    request: dict[str, Any], workgroup: dict[str, Any], statement: Statement, token: str
+    request: dict[str, Any], workgroup: Workgroup, statement: Statement, token: str
 ) -> dict[str, Any]:
     """Return the record of a statement that waits to run. Raises AwsError: no place for its result."""
     query_id = str(uuid.uuid4())
     extension = "csv" if statement.type == "DML" else "txt"
-    folder = _output_folder(request, workgroup)
+    folder = workgroup.output_folder((request.get("ResultConfiguration") or {}).get("OutputLocation"))
     is_ctas = statement.substatement == "CREATE_TABLE_AS_SELECT"
     location = f"{folder}/{query_id}" if is_ctas else f"{folder}/{query_id}.{extension}"
     asked = request.get("QueryExecutionContext") or {}
@@ -105,7 +78,7 @@ def new_record(
         },
         "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
         "Statistics": {"DataScannedInBytes": 0, "ResultReuseInformation": {"ReusedPreviousResult": False}},
-        "WorkGroup": workgroup["Name"],
+        "WorkGroup": workgroup.name,
         "EngineVersion": ENGINE,
         "_token": token,
         "_started": None,

@@ -104,9 +104,22 @@ def parse(sql: str) -> Any:
         ) from error
     except TokenError as error:
         raise malformed(f"line 1:1: {error}") from error
+    _refuse_trailing_comma(sql)
     if len(trees) != 1:
         raise malformed(f"Only one sql statement is allowed. Got: {sql}")
     return trees[0]
+
+
+def _refuse_trailing_comma(sql: str) -> None:
+    """Refuse a comma that nothing follows: sqlglot overlooks it."""
+    from sqlglot import TokenType, tokenize
+
+    ends = {TokenType.FROM, TokenType.R_PAREN, TokenType.WHERE, TokenType.ORDER_BY, TokenType.GROUP_BY}
+    tokens = tokenize(sql, read="athena")
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.token_type is TokenType.COMMA and (following is None or following.token_type in ends):
+            place = following or token
+            raise malformed(f"line {place.line}:{place.col}: mismatched input '{place.text}'")
 
 
 def identifier(name: str) -> tuple[str, str]:
