@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,8 @@ def demo(
 
     output = Output(as_json)
     home = load_settings().home
+    # A polite kill is to leave as little behind as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started_here = not Supervisor(home).alive()
     try:
         report = run(home, Options(csv, symbols, live_rows, rate), output)
@@ -63,15 +67,16 @@ def demo(
         raise click.exceptions.Exit(130) from None
     finally:
         if started_here:
+            # A second Ctrl-C must not leave half of them running.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             output.note("Stopping the services …")
             stop(home)
 
 
 def _wait(output: Output, url: str) -> None:
-    import signal
-
     output.note(f"The dashboard stays up: {url}   (Ctrl-C ends it)")
-    signal.pause()
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _show(output: Output, report: dict[str, Any]) -> None:

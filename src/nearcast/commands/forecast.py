@@ -99,13 +99,10 @@ def _render_report(output: Output, report: dict[str, Any]) -> None:
 
 
 def _render_forecasts(output: Output, documents: list[dict[str, Any]]) -> None:
-    levels = list(documents[0]["quantiles"]) if documents else []
-    rows = [
-        (
-            one["symbol"],
-            one["date"],
-            *(f"{price:.2f}" for price in (one["last_close"], *one["quantiles"].values())),
-        )
-        for one in documents
-    ]
-    output.table("Next close, US dollars", ("symbol", "date", "last close", *levels), rows)
+    rows = []
+    for one in documents:
+        q025, q100, _, q500, _, q900, q975 = (f"{price:.2f}" for price in one["quantiles"].values())
+        last_close = f"{one['last_close']:.2f}"
+        rows.append((one["symbol"], one["date"], last_close, q500, f"{q100}–{q900}", f"{q025}–{q975}"))
+    heading = ("symbol", "date", "last close", "median", "80 % band", "95 % band")
+    output.table("Next close, US dollars", heading, rows)

@@ -1,0 +1,60 @@
+"""Real daily bars, and a lake of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nearcast.schema import PRICE_COLUMNS
+from nearcast.settings import Settings
+from tests.forecast.hudi_table import HudiTable
+
+
+@pytest.fixture(scope="session")
+def all_bars() -> pd.DataFrame:
+    """The bundled prices as bars, by symbol and date; versions count the rows."""
+    path = Path(__file__).parents[2] / "data" / "stocks_daily.csv"
+    raw = pd.read_csv(path, parse_dates=["date"]).rename(columns={"symbol": "stock_symbol"})
+    raw = raw.rename(columns={name.removesuffix("_price"): name for name in PRICE_COLUMNS})
+    bars = raw.drop(columns="adjusted").sort_values(["stock_symbol", "date"], ignore_index=True)
+    bars["date"] = bars["date"].astype("datetime64[ns]")
+    return bars.assign(version=bars.index.to_numpy() + 1)
+
+
+@pytest.fixture(scope="session")
+def netflix(all_bars: pd.DataFrame) -> pd.DataFrame:
+    """The 2,699 bars of NFLX."""
+    return all_bars[all_bars["stock_symbol"] == "NFLX"].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs: making its tables takes seconds, copying it none."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a home of its own, the current folder, with the path of an MLflow database in it."""
+    monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of such a database
+    return Settings(home=tmp_path, mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture
+def mlflow_home(home: Settings, empty_mlflow: Path) -> Settings:
+    """As `home`, with the MLflow database there."""
+    shutil.copy(empty_mlflow, home.home / "mlflow.db")
+    return home
+
+
+@pytest.fixture
+def lake(home: Settings) -> HudiTable:
+    """An empty local copy of the lake in the home."""
+    return HudiTable(home.home / "lake" / "prices")
