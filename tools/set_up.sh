@@ -74,6 +74,6 @@ if [ ! -x .venv/bin/python ]; then
 else
     say "updating .venv to uv.lock"
 fi
-"$UV" sync --frozen --python "$python" </dev/null || fail \
+"$UV" sync --frozen --compile-bytecode --python "$python" </dev/null || fail \
     "the environment could not be completed; what was downloaded is kept." \
     "check the network (https://pypi.org) and the free space, then run it again."

@@ -37,8 +37,23 @@ class RecordingModel:
 
 
 @pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the follower put on S3: the as-of days; and ``all`` for an export of everything missing."""
+    put: list[object] = []
+    monkeypatch.setattr("nearcast.forecast.follow.put_forecast", lambda settings, row: put.append(row[3]))
+    monkeypatch.setattr(
+        "nearcast.forecast.follow.export_forecasts", lambda settings, link: put.append("all")
+    )
+    return put
+
+
+@pytest.fixture
 def following(
-    empty_database: Settings, home: Settings, lake: HudiTable, monkeypatch: pytest.MonkeyPatch
+    empty_database: Settings,
+    home: Settings,
+    lake: HudiTable,
+    exported: list[object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[], Follower]:
     """Makes followers of the home's lake, where the copy is always up to date with S3."""
 
@@ -285,3 +300,28 @@ def test_the_service_waits_without_a_lake_and_ends_at_once_on_sigterm(home: Sett
             assert time.monotonic() - began < 1
         finally:
             service.kill()
+
+
+def test_a_day_that_a_killed_follower_left_out_is_made_up_by_the_next(
+    following: Callable[[], Follower], postgres: Settings, lake: HudiTable, netflix: pd.DataFrame
+) -> None:
+    model, first = RecordingModel(), following()
+    first.champion = model.champion
+    lake.commit(INSTANTS[0], netflix[:START])
+    first.look()
+    lake.commit(INSTANTS[1], netflix[START:LIVE])
+    second = following()
+    second.champion = model.champion
+    second.look()
+    assert as_of_days(postgres) == days(netflix[START - 1 : LIVE])
+
+
+def test_each_stored_forecast_is_put_on_s3_once_and_the_missing_ones_at_the_start(
+    following: Callable[[], Follower], exported: list[object], lake: HudiTable, netflix: pd.DataFrame
+) -> None:
+    follower = following()
+    follower.champion = RecordingModel().champion
+    lake.commit(INSTANTS[0], netflix[:START])
+    follower.look()
+    follower.look()
+    assert exported == ["all", *days(netflix[START - 1 : START])]

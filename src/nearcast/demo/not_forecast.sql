@@ -1,14 +1,15 @@
 -- Rows since the one before the first live row that no forecast is made from yet. That row itself must have
--- one for each symbol, so that the first live day is forecast too.
-WITH newest_before AS (
-    SELECT stock_symbol, max(date) AS date
-    FROM nearcast.publications
-    WHERE stock_symbol = ANY(%(symbols)s) AND (date, stock_symbol) < (%(date)s, %(symbol)s)
+-- one for each symbol, so that the first live day is forecast too. What an earlier run published before its
+-- first forecast was history then, and stays it.
+WITH begins AS (
+    SELECT stock_symbol, greatest(max(publications.date), min(forecasts.as_of_date)) AS date
+    FROM nearcast.publications LEFT JOIN nearcast.forecasts USING (stock_symbol)
+    WHERE stock_symbol = ANY(%(symbols)s) AND (publications.date, stock_symbol) < (%(date)s, %(symbol)s)
     GROUP BY stock_symbol
 )
 SELECT count(*)
-FROM nearcast.publications JOIN newest_before USING (stock_symbol)
-WHERE publications.date >= newest_before.date
+FROM nearcast.publications JOIN begins USING (stock_symbol)
+WHERE publications.date >= begins.date
     AND NOT EXISTS (
         SELECT FROM nearcast.forecasts
         WHERE forecasts.stock_symbol = publications.stock_symbol

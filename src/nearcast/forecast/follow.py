@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
 from nearcast.forecast.bars import BarReader
+from nearcast.forecast.export import export_forecasts, put_forecast
 from nearcast.forecast.service import bars_up_to, forecast_next
 from nearcast.forecast.store import store_arrivals, store_forecast
 from nearcast.lake.sync import table_folder
@@ -54,6 +55,7 @@ class Follower:
         self.champion: Champion | None = None
         self.bars: pd.DataFrame | None = None
         self._connection: Any = None
+        self._exported = False
         self._ended = threading.Event()
         self._known: dict[tuple[str, Any], int] = {}
         self._due: dict[str, set[datetime.date]] = {}
@@ -81,6 +83,9 @@ class Follower:
 
     def look(self) -> bool:
         """Take in a new commit if there is one and make the forecasts due; return whether there was one."""
+        if not self._exported:
+            export_forecasts(self.settings, self._postgres())
+            self._exported = True
         arrived = self._take_in()
         if self.champion is not None and self.bars is not None:
             if arrived or not self._history_end:
@@ -130,11 +135,20 @@ class Follower:
             self.look_for_champion()
 
     def _note_due(self, bars: pd.DataFrame) -> None:
-        """Let the newest day of each symbol that is new to this follower end its history."""
-        for symbol, newest in bars.groupby("stock_symbol")["date"].max().items():
-            if str(symbol) not in self._history_end:
-                self._history_end[str(symbol)] = newest.date()
-                self._due.setdefault(str(symbol), set()).add(newest.date())
+        """End the history of each symbol that is new to this follower with its newest day, which is due.
+
+        Days that an earlier follower left out after its first forecast are due too.
+        """
+        for name, rows in bars.groupby("stock_symbol"):
+            symbol = str(name)
+            if symbol in self._history_end:
+                continue
+            days = set(rows["date"].dt.date)
+            self._history_end[symbol] = max(days)
+            query = "SELECT DISTINCT as_of_date FROM nearcast.forecasts WHERE stock_symbol = %s"
+            made = {day for (day,) in self._postgres().execute(query, (symbol,))}
+            missed = {day for day in days - made if day > min(made)} if made else set()
+            self._due.setdefault(symbol, set()).update({max(days)} | missed)
 
     def _make_due(self, bars: pd.DataFrame, champion: Champion) -> None:
         """Make and store each forecast that is due, the newest day first: only it can still be early."""
@@ -153,8 +167,13 @@ class Follower:
         except ForecastError as error:
             log.warning("no forecast", symbol=symbol, as_of=str(day), reason=error.happened)
             return
-        store_forecast(self._postgres(), forecast, str(self.commit))
+        stored = store_forecast(self._postgres(), forecast, str(self.commit))
         seconds = round(time.monotonic() - began, 3)
+        if stored:
+            # Should this fail, the whole export is made again: see look().
+            self._exported = False
+            put_forecast(self.settings, stored)
+            self._exported = True
         log.info("forecast", symbol=symbol, as_of=str(day), date=str(forecast.date), seconds=seconds)
 
     def _postgres(self) -> Any:

@@ -7,3 +7,6 @@ INSERT INTO nearcast.forecasts (
     %(q025)s, %(q100)s, %(q250)s, %(q500)s, %(q750)s, %(q900)s, %(q975)s
 )
 ON CONFLICT DO NOTHING
+RETURNING
+    stock_symbol, date, horizon, as_of_date, made_at, model_version, commit_time, last_close,
+    q025, q100, q250, q500, q750, q900, q975

@@ -40,8 +40,11 @@ def store_arrivals(connection: Any, rows: pd.DataFrame) -> None:
     connection.execute(statement("insert_arrivals"), columns)
 
 
-def store_forecast(connection: Any, forecast: Forecast, commit: str) -> None:
-    """Store a forecast that was made from the lake's ``commit``; the same one again changes nothing."""
+def store_forecast(connection: Any, forecast: Forecast, commit: str) -> tuple[Any, ...] | None:
+    """Store a forecast that was made from the lake's ``commit``; return the stored row.
+
+    The same one again changes nothing, and None is returned.
+    """
     row = {
         "stock_symbol": forecast.symbol,
         "date": forecast.date,
@@ -51,6 +54,8 @@ def store_forecast(connection: Any, forecast: Forecast, commit: str) -> None:
         "commit_time": commit,
         "last_close": forecast.last_close,
     }
-    connection.execute(
-        statement("insert_forecast"), row | dict(zip(QUANTILE_COLUMNS, forecast.quantiles, strict=True))
-    )
+    quantiles = dict(zip(QUANTILE_COLUMNS, forecast.quantiles, strict=True))
+    stored: tuple[Any, ...] | None = connection.execute(
+        statement("insert_forecast"), row | quantiles
+    ).fetchone()
+    return stored

@@ -1,0 +1,39 @@
+"""The cards and badges of the page, as HTML; every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Card:
+    """A title, a large value and small notes below; ``tone`` is "", "good", "warn" or "bad"."""
+
+    title: str
+    value: str
+    notes: Sequence[str] = field(default_factory=tuple)
+    tone: str = ""
+
+
+def card(content: Card) -> str:
+    """Return one card."""
+    notes = "".join(f'<div class="nc-note">{escape(note)}</div>' for note in content.notes if note)
+    return (
+        f'<div class="nc-card {escape(content.tone)}"><div class="nc-title">{escape(content.title)}</div>'
+        f'<div class="nc-value">{escape(content.value)}</div>{notes}</div>'
+    )
+
+
+def cards(kind: str, contents: Sequence[Card], between: str = "") -> str:
+    """Return a row of cards with ``between`` (HTML) between two of them."""
+    return f'<div class="nc-row {kind}">{between.join(map(card, contents))}</div>'
+
+
+@lru_cache
+def style() -> str:
+    """Return the page's style sheet as an element."""
+    return f"<style>{Path(__file__).with_name('style.css').read_text()}</style>"

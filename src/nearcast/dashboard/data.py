@@ -1,0 +1,185 @@
+"""What the dashboard asks PostgreSQL, as the reader role; each statement is a file beside this one."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nearcast.source.database import connect, refusals
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.rows import TupleRow
+
+Row = TypeVar("Row")
+
+STATEMENT_TIMEOUT_MS = 5000
+LIVE_S = 10
+"""Seconds after the newest push for which the stream counts as live."""
+
+LAST = 100
+"""Newest rows that the delays are measured over."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A daily bar: US dollars and shares."""
+
+    date: datetime.date
+    open_price: float
+    high_price: float
+    low_price: float
+    close_price: float
+    volume: int
+
+
+@dataclass(frozen=True)
+class NextDayForecast:
+    """The forecast of ``date`` made from days up to ``as_of_date``: quantiles in US dollars.
+
+    ``late`` ones were stored after their day had been published.
+    """
+
+    date: datetime.date
+    as_of_date: datetime.date
+    last_close: float
+    model_version: str
+    late: bool
+    q025: float
+    q100: float
+    q500: float
+    q900: float
+    q975: float
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Rows at each hop of all symbols; delays are seconds from a row's push, None where there are none."""
+
+    source_rows: int
+    newest_loaded_at: datetime.datetime | None
+    pending_rows: int
+    published_rows: int
+    newest_published_at: datetime.datetime | None
+    live: bool
+    lake_rows: int
+    newest_commit: str | None
+    lake_p50: float | None
+    lake_p95: float | None
+    forecasts: int
+    newest_made_at: datetime.datetime | None
+    forecast_p50: float | None
+    forecast_p95: float | None
+    early: int
+    late: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Equal to the last one while there is nothing new to draw."""
+
+    prices: str
+    publications: str
+    arrivals: str
+    forecasts: str
+    live: bool | None
+
+    @property
+    def scored(self) -> tuple[str, str]:
+        """What the score depends on."""
+        return self.publications, self.forecasts
+
+
+@dataclass(frozen=True)
+class History:
+    """What may be shown of a symbol.
+
+    ``published`` is False while nothing was published: the bars are then just those that were loaded.
+    """
+
+    symbol: str
+    bars: list[Bar]
+    forecasts: list[NextDayForecast]
+    published: bool
+
+    @property
+    def coming(self) -> NextDayForecast | None:
+        """The forecast made from the newest bar, of the day after it; None while there is none."""
+        if not self.bars or not self.forecasts:
+            return None
+        newest, last = self.bars[-1].date, self.forecasts[-1]
+        return last if last.as_of_date == newest else None
+
+
+class Database:
+    """One read-only connection that comes back by itself; safe to share between threads.
+
+    Every method raises SourceError when PostgreSQL is away or refuses.
+
+    Parameters
+    ----------
+    dsn
+        Connection string of the reader role.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._lock = threading.Lock()
+        self._connection: Connection[TupleRow] | None = None
+
+    def change(self) -> Change:
+        """Return the token that tells whether there is something new."""
+        return self._read(Change, "change", live_s=LIVE_S)[0]
+
+    def overview(self) -> Overview:
+        """Return rows and delays at each hop."""
+        return self._read(Overview, "overview", live_s=LIVE_S, last=LAST)[0]
+
+    def symbols(self) -> list[str]:
+        """Return the loaded symbols, in order."""
+        return [row[0] for row in self._fetch("symbols", {}, None)]
+
+    def history(self, symbol: str, sessions: int) -> History:
+        """Return the newest ``sessions`` bars that may be shown, and the forecasts of their days and the next."""
+        bars = self._read(Bar, "published_bars", symbol=symbol, sessions=sessions)
+        if not bars:
+            loaded = self._read(Bar, "loaded_bars", symbol=symbol, sessions=sessions)
+            return History(symbol, loaded, [], published=False)
+        bounds = {"after": bars[0].date, "newest": bars[-1].date}
+        forecasts = self._read(NextDayForecast, "next_day_forecasts", symbol=symbol, **bounds)
+        return History(symbol, bars, forecasts, published=True)
+
+    def _read(self, kind: type[Row], statement: str, **parameters: Any) -> list[Row]:
+        from psycopg.rows import class_row
+
+        return self._fetch(statement, parameters, class_row(kind))
+
+    def _fetch(self, statement: str, parameters: dict[str, Any], row_factory: Any) -> list[Any]:
+        """Run a statement; once more when its connection turns out to be broken (the server was restarted)."""
+        import psycopg
+
+        kept, todo = "The dashboard only reads: nothing was changed.", "`nearcast status` shows the services."
+        with self._lock, refusals(kept, todo):
+            try:
+                return self._run(statement, parameters, row_factory)
+            except psycopg.OperationalError:
+                if self._connection is None or not self._connection.closed:
+                    raise
+                return self._run(statement, parameters, row_factory)
+
+    def _run(self, statement: str, parameters: dict[str, Any], row_factory: Any) -> list[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._dsn)
+            self._connection.autocommit = True
+            self._connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}".encode())
+        with self._connection.cursor(row_factory=row_factory) as cursor:
+            return cursor.execute(_statement(statement), parameters).fetchall()
+
+
+@lru_cache
+def _statement(name: str) -> bytes:
+    return Path(__file__).with_name(f"{name}.sql").read_bytes()
