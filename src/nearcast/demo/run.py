@@ -58,6 +58,17 @@ class Stages:
         started = time.monotonic()
         with self.output.progress(name, total) as advance:
             yield advance
+        self._ended(name, started)
+
+    @contextmanager
+    def stage_with_own_bar(self, name: str) -> Iterator[None]:
+        """Time a stage that draws its own bar: two at once would overwrite each other."""
+        started = time.monotonic()
+        self.output.note(name)
+        yield
+        self._ended(name, started)
+
+    def _ended(self, name: str, started: float) -> None:
         self.done.append({"name": name, "seconds": round(time.monotonic() - started, 2)})
 
     @property
@@ -135,7 +146,7 @@ def _model(settings: Settings, live: Live, stages: Stages) -> None:
     with stages.stage("model registry"):
         wait_for_service(settings.home, "mlflow")
     if champion_version(settings) is None:
-        with stages.stage("training"):
+        with stages.stage_with_own_bar("training"):
             train(settings, recipe_named("quantile"), live.symbols, stages.output.note)
     with stages.stage("first forecasts"):
         wait_for(settings, "not_forecast", live, STALL_S)

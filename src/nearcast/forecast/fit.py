@@ -106,13 +106,18 @@ def fit(forecaster: QuantileForecaster, train: Samples, validation: Samples) -> 
     learn = TensorDataset(*tensors(train, forecaster.scaler))
     judge = TensorDataset(*tensors(validation, forecaster.scaler))
     module = QuantileRegression(forecaster.network, recipe)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice on worker processes, which tensors in memory do not need
-        _trainer(recipe).fit(
-            module,
-            DataLoader(learn, recipe.batch_size, shuffle=True, generator=order),
-            DataLoader(judge, len(judge)),
-        )
+    trainer = _trainer(recipe)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice on worker processes, which tensors in memory do not need
+            trainer.fit(
+                module,
+                DataLoader(learn, recipe.batch_size, shuffle=True, generator=order),
+                DataLoader(judge, len(judge)),
+            )
+    except SystemExit as stop:
+        # Lightning ends the process on Ctrl-C; whoever called this wants to clean up after it.
+        raise KeyboardInterrupt from stop
     forecaster.network.load_state_dict(module.best_weights)
     return module.history
 

@@ -85,6 +85,9 @@ def _read(athena: Any, execution_id: str) -> QueryResult:
 
 
 def _typed(cells: list[dict[str, str]], columns: list[dict[str, Any]]) -> list[Any]:
+    if len(cells) == 1 < len(columns):
+        # DESCRIBE answers with one value a row: its columns, padded, with tabs between them.
+        return [part.strip() for part in cells[0].get("VarCharValue", "").split("\t")]
     return [
         CONVERTERS.get(column["Type"], str)(cell["VarCharValue"]) if "VarCharValue" in cell else None
         for cell, column in zip(cells, columns, strict=True)

@@ -92,10 +92,13 @@ def test_a_workgroup_that_enforces_its_place_overrides_the_callers(athena: Any, 
     assert len(athena.list_query_executions(WorkGroup=name)["QueryExecutionIds"]) == 2
 
 
-def test_a_workgroups_limit_of_scanned_bytes_cancels_a_query(athena: Any, raw_sizes: dict[str, int]) -> None:
-    configuration = {"BytesScannedCutoffPerQuery": sum(raw_sizes.values())}
-    athena.create_work_group(Name="limited", Configuration=configuration)
-    once = "SELECT close_price FROM raw_prices"
+def test_a_workgroups_limit_of_scanned_bytes_cancels_a_query(athena: Any, gateway: Any) -> None:
+    line = b'{"a": "' + b"x" * 600_000 + b'"}\n'
+    gateway.client("s3").put_object(Bucket=BUCKET, Key="bulky/part", Body=line * 10)
+    serde = "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'"
+    run(athena, f"CREATE EXTERNAL TABLE bulky (a string) {serde} LOCATION 's3://{BUCKET}/bulky/'")
+    athena.create_work_group(Name="limited", Configuration={"BytesScannedCutoffPerQuery": 10_000_000})
+    once = "SELECT length(a) FROM bulky"
     assert run(athena, once, WorkGroup="limited").state == "SUCCEEDED"
     answer = run(athena, f"{once} UNION ALL {once}", WorkGroup="limited")
     assert (answer.state, answer.reason) == ("CANCELLED", "Bytes scanned limit was exceeded")

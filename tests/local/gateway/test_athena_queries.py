@@ -95,12 +95,13 @@ def test_partitions_that_cannot_match_are_not_scanned(
 
 
 def test_a_condition_on_the_nullable_side_of_an_outer_join_prunes_nothing(athena: Any) -> None:
+    # No partition's year is '-': pruned by that, b would be empty, and every row of a without a partner.
     answer = run(
         athena,
-        "SELECT count(*) FROM (SELECT date FROM raw_prices WHERE year = '2014') a"
-        " LEFT JOIN raw_prices b ON b.date = a.date AND b.year = '2013' WHERE coalesce(b.year, '-') = '-'",
+        "SELECT count(*) FROM raw_prices a LEFT JOIN raw_prices b ON b.date = a.date"
+        " WHERE coalesce(b.year, '-') = '-'",
     )
-    assert answer.rows == [[str(sum(bar["date"] > "2014" for bar in bars()))]]
+    assert answer.rows == [["0"]]
 
 
 def test_path_is_the_object_of_a_row_and_star_does_not_show_it(athena: Any) -> None:

@@ -6,7 +6,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearcast.local.gateway.athena_results import read_csv, write_csv
@@ -14,17 +14,24 @@ from nearcast.local.gateway.athena_statements import NAME, identifier, recognise
 from nearcast.local.gateway.athena_types import java_double, to_duckdb
 from nearcast.local.gateway.hooks import AwsError
 
+WORDS = "SELECT FROM WHERE AS t a 1 'x' \"q\" `b` ( ) , . * + = ; -- /* */ ? [ ] CREATE EXTERNAL TABLE VIEW DROP SHOW"
+WORDS += (
+    " PARTITION PARTITIONS DESCRIBE ALTER ADD LOCATION UNION JOIN ON CASE END OVER WITH VALUES MSCK REPAIR IN"
+)
+statements = st.lists(st.sampled_from(WORDS.split()), max_size=12).map(" ".join)
 values = st.one_of(st.none(), st.text())
 tables = st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(values, min_size=width, max_size=width), max_size=5)
 )
 
 
+@settings(deadline=None)
 @given(tables)
 def test_a_csv_file_reads_back_as_it_was_written(rows: list[list[str | None]]) -> None:
     assert read_csv(write_csv(rows)) == rows
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False))
 def test_a_double_reads_back_bit_by_bit(value: float) -> None:
     text = java_double(value).replace("Infinity", "inf")
@@ -52,7 +59,8 @@ def test_a_double_is_laid_out_as_java_does(value: float, text: str) -> None:
     assert java_double(value) == ("5.0E-324" if value == 5e-324 else text)
 
 
-@given(st.text())
+@settings(deadline=None)
+@given(st.one_of(st.text(), statements))
 def test_any_text_is_understood_or_refused_as_a_malformed_statement(text: str) -> None:
     for sql in (text, f"SELECT {text}", f"DESCRIBE {text}", f"CREATE TABLE {text}"):
         try:
