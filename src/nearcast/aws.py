@@ -9,9 +9,7 @@ from nearcast.settings import Settings
 
 
 @lru_cache(maxsize=32)
-def _client(
-    service: str, endpoint: str | None, region: str, key_id: str | None, secret: str | None
-) -> Any:
+def _client(service: str, endpoint: str | None, region: str, key_id: str | None, secret: str | None) -> Any:
     import boto3
     from botocore.config import Config
 

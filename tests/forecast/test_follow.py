@@ -41,9 +41,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the follower put on S3: the as-of days; and ``all`` for an export of everything missing."""
     put: list[object] = []
     monkeypatch.setattr("nearcast.forecast.follow.put_forecast", lambda settings, row: put.append(row[3]))
-    monkeypatch.setattr(
-        "nearcast.forecast.follow.export_forecasts", lambda settings, link: put.append("all")
-    )
+    monkeypatch.setattr("nearcast.forecast.follow.export_forecasts", lambda settings, link: put.append("all"))
     return put
 
 

@@ -29,13 +29,13 @@ class World:
         self.home = home
         self.environment = {**os.environ, "NEARCAST_HOME": str(home)}
 
-    def run(self, *arguments: str, check: bool = True) -> dict[str, Any]:
-        """Run a command with --json and return its document."""
+    def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Run a command with --json, check its exit code, and return its document."""
         command = [sys.executable, "-c", "from nearcast.cli import main; main()", *arguments, "--json"]
         done = subprocess.run(
             command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
-        assert not check or done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == code, done.stderr[-3000:]
         document: dict[str, Any] = json.loads(done.stdout)
         return document
 
@@ -60,6 +60,12 @@ def expected_rows() -> list[dict[str, str]]:
 def bits(values: list[float]) -> bytes:
     """Return the exact bits of prices."""
     return struct.pack(f"<{len(values)}d", *values)
+
+
+def demo(world: World, csv_file: Path) -> dict[str, Any]:
+    """Run the demonstration on a file and return its report."""
+    options = ("--csv", str(csv_file), "--symbol", "NFLX", "--live-rows", str(LIVE_ROWS), "--exit")
+    return world.run("demo", *options, code=1)
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +93,8 @@ def csv_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(world: World, csv_file: Path) -> dict[str, Any]:
-    """The report of a demonstration on that file."""
-    live = ("--live-rows", str(LIVE_ROWS), "--rate", "1")
-    return world.run("demo", "--csv", str(csv_file), "--symbol", "NFLX", *live, "--exit")
+    """The report of a demonstration on that file; the bad row makes its exit code 1."""
+    return demo(world, csv_file)
 
 
 def test_every_hop_holds_every_row_once(report: dict[str, Any]) -> None:
@@ -97,6 +102,7 @@ def test_every_hop_holds_every_row_once(report: dict[str, Any]) -> None:
     assert rows["source"] == rows["dynamodb"] == rows["lake"] == ROWS
     assert rows["raw"] >= ROWS
     assert [rows[name] for name in ("missing", "duplicates", "different", "extra", "rejected")] == [0] * 5
+    assert [row["line"] for row in report["rejected_input"]] == [ROWS + 2]
 
 
 def test_each_live_row_has_a_forecast_from_rows_before_it(report: dict[str, Any]) -> None:
@@ -113,8 +119,7 @@ def test_nothing_of_it_runs_afterwards(report: dict[str, Any], world: World) -> 
 def test_a_second_demo_takes_nothing_twice_and_ends_with_the_same_table(
     report: dict[str, Any], world: World, csv_file: Path
 ) -> None:
-    live = ("--live-rows", str(LIVE_ROWS), "--rate", "1")
-    again = world.run("demo", "--csv", str(csv_file), "--symbol", "NFLX", *live, "--exit")
+    again = demo(world, csv_file)
     assert again["rows"] == report["rows"]
     assert again["forecasts"] == report["forecasts"]
 

@@ -144,6 +144,7 @@ def test_the_command_reports_in_json_and_exits_with_one_when_rows_were_rejected(
     done = CliRunner().invoke(cli, [*arguments, "--json"])
     rejected = [{"line": 3, "reason": "high 12.0 is below low 13.0"}]
     expected = {"read": 2, "inserted": 1, "updated": 0, "unchanged": 0, "rejected": rejected}
+    expected["symbols"] = ["NFLX"]
     assert (done.exit_code, json.loads(done.stdout)) == (1, expected)
     table = CliRunner().invoke(cli, arguments)
     assert table.exit_code == 1

@@ -77,7 +77,9 @@ def reconcile(settings: Settings, symbols: Sequence[str] | None = None) -> Diffe
     )
 
 
-def source_rows(settings: Settings, symbols: Sequence[str] | None = None) -> tuple[dict[Key, bytes], set[Key]]:
+def source_rows(
+    settings: Settings, symbols: Sequence[str] | None = None
+) -> tuple[dict[Key, bytes], set[Key]]:
     """Return the packed values of every published row by key, and the keys of those still to publish."""
     from nearcast.source.database import connect
 

@@ -121,7 +121,9 @@ def apply_conf(spark: Any, argv: list[str]) -> None:
         if spark.conf.get(name, None) == value:
             continue
         if not spark.conf.isModifiable(name):
-            raise ValueError(f"--conf {name}={value}: the local Spark session is fixed to {spark.conf.get(name)}")
+            raise ValueError(
+                f"--conf {name}={value}: the local Spark session is fixed to {spark.conf.get(name)}"
+            )
         spark.conf.set(name, value)
 
 
@@ -148,9 +150,12 @@ def serve(requests: IO[str], answers: IO[str], home: Path) -> None:
     print(json.dumps({"seconds": round(time.monotonic() - started, 1)}), file=answers, flush=True)
     for line in requests:
         request = json.loads(line)
-        with Path(request["log"]).open("a") as log, contextlib.redirect_stdout(log):
-            with contextlib.redirect_stderr(log):
-                answer = run_script(spark, request["script"], request["argv"])
+        with (
+            Path(request["log"]).open("a") as log,
+            contextlib.redirect_stdout(log),
+            contextlib.redirect_stderr(log),
+        ):
+            answer = run_script(spark, request["script"], request["argv"])
         if spark.sparkContext._jsc.sc().isStopped():
             spark = session(home)
         print(json.dumps(answer), file=answers, flush=True)

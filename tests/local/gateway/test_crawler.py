@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from nearcast.settings import Settings
 
 
 @pytest.fixture
-def lines(deployed: Settings) -> str:
+def lines(deployed: Settings) -> Iterator[str]:
     """A bucket of its own with JSON lines in two partitions, and a crawler over it; the crawler's name."""
     s3, glue = client("s3", deployed), client("glue", deployed)
     s3.create_bucket(Bucket="crawled")
@@ -28,7 +29,7 @@ def lines(deployed: Settings) -> str:
         Targets={"S3Targets": [{"Path": "s3://crawled/things/"}]},
         TablePrefix="t_",
     )
-    yield "things"  # type: ignore[misc]
+    yield "things"
     glue.delete_crawler(Name="things")
     for found in s3.list_objects_v2(Bucket="crawled")["Contents"]:
         s3.delete_object(Bucket="crawled", Key=found["Key"])

@@ -19,7 +19,7 @@ MOMENT = time.gmtime(1687368186)
 
 def item(symbol: str, date: str, **changed: str) -> dict[str, dict[str, str]]:
     """Return an item of the prices table."""
-    numbers = {name: "1.5" for name in ("open_price", "high_price", "low_price", "close_price")}
+    numbers = dict.fromkeys(("open_price", "high_price", "low_price", "close_price"), "1.5")
     numbers |= {"volume": "10", "version": "1", **changed}
     key = {"stock_symbol": {"S": symbol}, "date": {"S": date}}
     return key | {name: {"N": value} for name, value in numbers.items()}
@@ -64,7 +64,7 @@ def test_changes_arrive_once_in_the_folder_of_their_month_and_the_queue_tells_of
 
     folders = eventually(arrived)
     assert sorted(folders) == ["prices/year=2001/month=01", "prices/year=2001/month=02"]
-    assert sorted(sum(folders.values(), [])) == days
+    assert sorted(day for found in folders.values() for day in found) == days
     assert all(day[5:7] == folder[-2:] for folder, found in folders.items() for day in found)
     sqs = client("sqs", deployed)
     answer = sqs.get_queue_attributes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ boto3.client("s3").put_object(Bucket=arguments["--bucket"], Key="counted", Body=
 
 
 @pytest.fixture
-def job(deployed: Settings) -> str:
+def job(deployed: Settings) -> Iterator[str]:
     """A job with the script above; its name."""
     bucket = deployed.need("artifacts_bucket")
     client("s3", deployed).put_object(Bucket=bucket, Key="jobs/count.py", Body=SCRIPT.encode())
@@ -36,7 +37,7 @@ def job(deployed: Settings) -> str:
         Command={"Name": "glueetl", "ScriptLocation": f"s3://{bucket}/jobs/count.py"},
         DefaultArguments={"--bucket": bucket, "--rows": "3"},
     )
-    yield "count"  # type: ignore[misc]
+    yield "count"
     client("glue", deployed).delete_job(JobName="count")
 
 
