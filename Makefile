@@ -37,6 +37,6 @@ $(ENVIRONMENT): pyproject.toml uv.lock tools/set_up.sh
 	@touch $@
 
 $(JARS): $(ENVIRONMENT) src/nearcast/local/jars.py
-	@echo 'Spark jars for Hudi and S3: 119 MB from Maven Central, once for all homes'
+	@echo 'Spark jars for Hudi and S3: 119 MB from Maven Central, once for all homes' >&2
 	@$(BIN)/python -m nearcast.local.jars
 	@touch $@

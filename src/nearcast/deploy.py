@@ -149,19 +149,14 @@ def _apply(settings: Settings, name: str, body: str, parameters: dict[str, str])
         "Capabilities": ["CAPABILITY_IAM"],
     }
     existing = _describe(cloudformation, name)
-    if existing is None:
-        cloudformation.create_stack(**request)
-    elif existing["Parameters"] and _same(cloudformation, existing, request):
+    if existing and _same(cloudformation, existing, request):
         return Stack(name, existing["StackStatus"], changed=False)
-    else:
-        try:
-            cloudformation.update_stack(**request)
-        except ClientError as error:
-            if "No updates are to be performed" in str(error):
-                return Stack(name, existing["StackStatus"], changed=False)
-            raise DeployError(
-                f"Stack {name} was not updated: {error}", kept="The stack is as it was."
-            ) from error
+    try:
+        (cloudformation.update_stack if existing else cloudformation.create_stack)(**request)
+    except ClientError as error:
+        if existing and "No updates are to be performed" in str(error):
+            return Stack(name, existing["StackStatus"], changed=False)
+        raise DeployError(f"Stack {name} was refused: {error}", kept="Everything is as it was.") from error
     return _wait(cloudformation, name)
 
 

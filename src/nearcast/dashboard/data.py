@@ -21,7 +21,7 @@ STATEMENT_TIMEOUT_MS = 5000
 LIVE_S = 10
 """Seconds after the newest push for which the stream counts as live."""
 
-LAST = 100
+LAST = 20
 """Newest rows that the delays are measured over."""
 
 
