@@ -63,9 +63,10 @@ def test_a_missing_an_extra_and_a_row_that_is_one_bit_off_are_each_named(
 ) -> None:
     extra = rows.iloc[[0]].assign(stock_symbol="GONE")
     changed = rows.copy()
-    column = changed.columns.get_loc("close_price")
-    changed.iloc[7, column] = np.nextafter(changed.iloc[7, column], np.inf)
-    changed.iloc[9, changed.columns.get_loc("volume")] += 1
+    closes, volumes = changed["close_price"].to_numpy(copy=True), changed["volume"].to_numpy(copy=True)
+    closes[7] = np.nextafter(closes[7], np.inf)
+    volumes[9] += 1
+    changed = changed.assign(close_price=closes, volume=volumes)
     lake(settings, pd.concat([changed.drop(index=3), extra]))
     found = reconcile(settings)
     assert found.missing == [key(rows, 3)]
