@@ -63,10 +63,10 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """Run the command line; expected failures end with 1 and no traceback."""
-    from nearcast.log import configure
-
-    configure()
     try:
+        from nearcast.log import configure
+
+        configure()
         # Without standalone mode click returns the code of an Exit instead of ending the process.
         sys.exit(cli(standalone_mode=False) or 0)
     except NearcastError as error:
@@ -74,7 +74,7 @@ def main() -> None:
 
         Output("--json" in sys.argv).error(error)
         sys.exit(1)
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
     except click.ClickException as error:

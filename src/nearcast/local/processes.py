@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SERVICE_VARIABLE = "NEARCAST_SERVICE"
 HOME_VARIABLE = "NEARCAST_HOME"
 GRACE_S = 10.0
+END_S = 30.0
 
 
 def find(home: Path) -> dict[int, str]:
@@ -64,9 +66,10 @@ def end(home: Path, keep: Iterable[int] = ()) -> list[str]:
     """
     kept = set(keep)
     ended: list[str] = []
-    for _ in range(5):  # what a dying process started meanwhile is found in the next round
-        left = {pid: service for pid, service in find(home).items() if pid not in kept}
-        if not left:
+    deadline = time.monotonic() + END_S
+    # What a dying process started meanwhile (initdb starts one server after the other) comes in a later round.
+    while left := {pid: service for pid, service in find(home).items() if pid not in kept}:
+        if time.monotonic() > deadline:
             break
         supervisors = [pid for pid, service in left.items() if service == "supervisor"]
         _terminate(supervisors or list(left), grace=0.0 if supervisors else GRACE_S)
