@@ -260,6 +260,7 @@ def test_rows_arrive_though_the_checkpoint_is_of_a_clock_that_was_an_hour_ahead(
 ) -> None:
     dynamodb, table = client("dynamodb", settings), settings.need("prices_table")
     dynamodb.put_item(TableName=table, Item=item("CLOCK", "2024-01-02"))
+    eventually(lambda: delivered(settings, "CLOCK"))
     mortal.kill()
     [checkpoint] = (mortal.home / "gateway" / "delivery").glob("*.json")
     ahead = f"{time.time() * 1000 + HOUR_MS:020.0f}{7:010d}"
