@@ -13,13 +13,16 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import sys
+import threading
 import time
 import traceback
 from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
+WATCH_S = 0.2
 JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.timezone=UTC"
 FIXED_SETTINGS = {
     "spark.ui.enabled": "false",
@@ -161,8 +164,21 @@ def serve(requests: IO[str], answers: IO[str], home: Path) -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
+def end_with_parent() -> None:
+    """End this process and its JVM when the gateway is gone: its run is marked FAILED, and may start anew."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, name="spark-host-parent", daemon=True).start()
+
+
 def main() -> None:
     """Keep the protocol's channel to ourselves: what scripts and the JVM print goes to standard error."""
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     serve(sys.stdin, answers, Path(os.environ["NEARCAST_HOME"]))

@@ -45,7 +45,8 @@ class Gateway:
         )
 
 
-def _wait(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+def wait_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+    """Wait until the gateway answers. Raises RuntimeError, with the end of its log, when it does not."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         try:
@@ -81,7 +82,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             start_new_session=True,
         )
     try:
-        _wait(process, f"http://127.0.0.1:{port}", log)
+        wait_ready(process, f"http://127.0.0.1:{port}", log)
         yield Gateway(f"http://127.0.0.1:{port}", home)
     finally:
         process.terminate()

@@ -12,7 +12,7 @@ import uuid
 from functools import lru_cache
 from typing import Any
 
-from nearcast.local.gateway import athena_results, athena_workgroups
+from nearcast.local.gateway import athena_results, athena_workgroups, journal
 from nearcast.local.gateway.athena_errors import SYSTEM, QueryCancelledError, QueryError
 from nearcast.local.gateway.athena_query import Session
 from nearcast.local.gateway.athena_records import (
@@ -75,6 +75,7 @@ class Queries:
                 return {"QueryExecutionId": known["QueryExecutionId"]}
             self.active.add(query_id)
             records()[query_id] = record
+            journal.note("query", query_id, record)
             forget_oldest()
         spawn_background(self._run, query_id, statement, workgroup.cutoff, thread_name="gateway-athena")
         return {"QueryExecutionId": query_id}

@@ -9,6 +9,7 @@ import time
 import uuid
 from typing import Any
 
+from nearcast.local.gateway import journal
 from nearcast.local.gateway.athena_errors import SYSTEM, QueryError
 from nearcast.local.gateway.athena_statements import Statement
 from nearcast.local.gateway.athena_workgroups import Workgroup
@@ -30,6 +31,8 @@ def update(query_id: str, **changes: Any) -> dict[str, Any]:
     """Change a query's record and return it."""
     # Records are replaced, never changed: ministack copies them while it saves its state.
     record = {**records()[query_id], **changes}
+    if record["Status"]["State"] not in UNFINISHED:
+        journal.note("query", query_id, record)
     records()[query_id] = record
     return record
 

@@ -6,6 +6,7 @@ They run on worker threads, never on the event loop's own thread.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,13 @@ def enter_account(region: str) -> None:
 
     set_request_account_id(ACCOUNT)
     set_request_region(region)
+
+
+def on_loop(function: Callable[..., None], *arguments: Any) -> None:
+    """Have a function called on the event loop's thread, in this thread's account and region."""
+    from ministack import app
+
+    app._MAIN_LOOP.call_soon_threadsafe(function, *arguments)
 
 
 def _send(service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from fnmatch import fnmatch
 from typing import Any
 
-from nearcast.local.gateway import calls
+from nearcast.local.gateway import calls, journal
 from nearcast.local.gateway.calls import StoredObject
 from nearcast.local.gateway.hooks import Action, AwsError
 from nearcast.log import get_logger
@@ -54,6 +54,7 @@ def start_crawler(request: dict[str, Any]) -> dict[str, Any]:
     if crawler["State"] != "READY":
         raise AwsError("CrawlerRunningException", f"Crawler with name {name} has already started")
     crawler["State"] = "RUNNING"
+    journal.note("crawler", name, {"State": "RUNNING"})
     spawn_background(_run, crawler, thread_name="gateway-crawler")
     return {}
 
@@ -73,6 +74,8 @@ def _run(crawler: dict[str, Any]) -> None:
         # A crawl that fails must say so in LastCrawl, whatever the failure was.
         log.exception("crawl failed", crawler=crawler["Name"])
         last |= {"Status": "FAILED", "ErrorMessage": str(error)[:2048]}
+    # Noted before anyone can see it.
+    journal.note("crawler", crawler["Name"], {"State": "READY", "LastCrawl": last})
     crawler["LastCrawl"] = last
     crawler["State"] = "READY"
 

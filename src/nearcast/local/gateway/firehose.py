@@ -14,7 +14,7 @@ import uuid
 from collections import defaultdict
 from pathlib import Path
 
-from nearcast.local.gateway import calls
+from nearcast.local.gateway import calls, kinesis
 from nearcast.local.gateway.firehose_settings import DeliverySettings, read_settings
 from nearcast.local.gateway.firehose_transform import StreamRecord, transform
 from nearcast.local.gateway.hooks import AwsError
@@ -35,6 +35,7 @@ class Delivery:
         self.region = region
         self.checkpoint_file = checkpoint_dir / f"{settings.name}.json"
         self.transformed: dict[str, str] = self._load_checkpoint()
+        self.checkpoint = dict(self.transformed)
         self.iterators: dict[str, str] = {}
         self.pending: list[StreamRecord] = []
         self.pending_bytes = 0
@@ -169,6 +170,7 @@ class Delivery:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(self.checkpoint_file)
+        self.checkpoint = dict(self.transformed)
 
 
 class DeliveryWorker:
@@ -179,6 +181,7 @@ class DeliveryWorker:
         self.checkpoint_dir = checkpoint_dir
         self.region = region
         self.deliveries: dict[str, Delivery] = {}
+        self.trimmed: dict[tuple[str, str], str] = {}
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.thread = threading.Thread(target=self._run, name="gateway-firehose", daemon=True)
@@ -202,6 +205,7 @@ class DeliveryWorker:
                     self._discover()
                     discovered = time.monotonic()
                 read = sum(delivery.step() for delivery in list(self.deliveries.values()))
+                self._trim()
             except Exception:
                 # A worker outlives any failure of one step; what was buffered stays and is tried again.
                 log.exception("delivery step failed")
@@ -211,6 +215,23 @@ class DeliveryWorker:
                 self._rest()
         for delivery in self.deliveries.values():
             delivery.finish()
+
+    def checkpoints(self) -> list[str]:
+        """Return every sequence number in the checkpoints on the disk."""
+        found = (json.loads(path.read_text()) for path in self.checkpoint_dir.glob("*.json"))
+        return [number for checkpoint in found for number in checkpoint.values()]
+
+    def _trim(self) -> None:
+        """Let the streams forget what every delivery that reads them has written to S3."""
+        oldest: dict[tuple[str, str], str] = {}
+        for delivery in self.deliveries.values():
+            for shard, number in delivery.checkpoint.items():
+                place = (delivery.settings.stream_name, shard)
+                oldest[place] = min(number, oldest.get(place, number))
+        if oldest != self.trimmed:
+            self.trimmed = oldest
+            for (stream, shard), number in oldest.items():
+                calls.on_loop(kinesis.trim, stream, {shard: number})
 
     def _rest(self) -> None:
         """Wait for new records; only for a tick while a buffer waits for its time."""

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from nearcast.local.gateway import calls
+from nearcast.local.gateway import calls, journal
 from nearcast.local.gateway.hooks import Action, AwsError
 from nearcast.local.gateway.spark import SparkHost
 from nearcast.log import get_logger
@@ -48,6 +48,7 @@ class Runner:
         run = _new_run(job, request)
         runs.append(run)
         del runs[:-RUNS_KEPT]
+        journal.note("job_run", run["Id"], run)
         arguments = {**(job.get("DefaultArguments") or {}), **(request.get("Arguments") or {})}
         spawn_background(self._run, job, run, arguments, thread_name="gateway-job")
         return {"JobRunId": run["Id"]}
@@ -84,6 +85,8 @@ class Runner:
         run.update(CompletedOn=now, LastModifiedOn=now, ExecutionTime=round(now - run["StartedOn"]))
         if error:
             run["ErrorMessage"] = error
+        # Noted before anyone can see it.
+        journal.note("job_run", run["Id"], {**run, "JobRunState": state})
         run["JobRunState"] = state
 
     def _execute(

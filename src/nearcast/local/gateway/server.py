@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from nearcast.local.gateway.snapshots import Snapshots, current_folder, read_current
+from nearcast.local.gateway.wal import WriteAheadLog
 from nearcast.log import configure, get_logger
 
 Message = MutableMapping[str, Any]
@@ -22,6 +24,7 @@ def configure_ministack(home: Path, port: int, region: str) -> None:
     """Set what ministack reads from its environment when it is imported."""
     state = home / "gateway"
     (state / "s3").mkdir(parents=True, exist_ok=True)
+    (state / "state").mkdir(exist_ok=True)
     os.environ.update(
         GATEWAY_PORT=str(port),
         BIND_HOST="127.0.0.1",
@@ -29,7 +32,7 @@ def configure_ministack(home: Path, port: int, region: str) -> None:
         MINISTACK_REGION=region,
         AWS_DEFAULT_REGION=region,
         PERSIST_STATE="1",
-        STATE_DIR=str(state / "state"),
+        STATE_DIR=str(current_folder(state / "state")),
         S3_PERSIST="1",
         S3_DATA_DIR=str(state / "s3"),
         SFTP_ENABLED="0",
@@ -45,6 +48,7 @@ class Gateway:
         from ministack import app
 
         from nearcast.local.gateway import athena, cloudformation, crawler, jobs, kinesis
+        from nearcast.local.gateway.durability import Durability
         from nearcast.local.gateway.firehose import DeliveryWorker
         from nearcast.local.gateway.hooks import install
         from nearcast.local.gateway.spark import SparkHost
@@ -55,7 +59,11 @@ class Gateway:
         install("athena", athena.actions())
         install("glue", {**crawler.actions(), **jobs.actions(jobs.Runner(home, self.spark))})
         cloudformation.install()
-        kinesis.install(self.delivery.arrived)
+        self.sequence_numbers = kinesis.install(self.delivery.arrived)
+        wal = WriteAheadLog(home / "gateway" / "wal")
+        self.snapshots = Snapshots(home / "gateway" / "state", wal)
+        self.durability = Durability(wal, self.snapshots)
+        self.durability.install()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass everything to ministack; act on start-up and shutdown."""
@@ -69,15 +77,38 @@ class Gateway:
                 # Off the loop: the last flush calls services that run on it.
                 await asyncio.to_thread(self.delivery.stop)
                 await asyncio.to_thread(self.spark.stop)
+                await self._save()
             return message
 
         async def sent(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
+                await self._restore()
                 self.spark.start()
                 self.delivery.start()
             await send(message)
 
         await self.inner(scope, received, sent)
+
+    async def _restore(self) -> None:
+        """Bring back what the snapshot lacks; the port is not open yet."""
+        from nearcast.local.gateway import durability, kinesis, recovery
+
+        snapshot = read_current(self.snapshots.state)
+        self.sequence_numbers.stay_above([*kinesis.held_sequence_numbers(), *self.delivery.checkpoints()])
+        await self.durability.replay(snapshot.number)
+        recovery.recover(snapshot)
+        self.snapshots.changed()
+        await self.snapshots.durable()
+        self.keeping = asyncio.create_task(self.snapshots.keep(durability.interval()))
+
+    async def _save(self) -> None:
+        """Write the last snapshot, in place of ministack's own saving."""
+        from ministack import app
+
+        self.keeping.cancel()
+        app.PERSIST_STATE = False
+        async with self.snapshots.lock:
+            self.snapshots.save_at_stop()
 
 
 def main() -> None:
