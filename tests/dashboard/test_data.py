@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nearcast.dashboard.data import Database
+from nearcast.dashboard.data import LAST, Database
 from nearcast.errors import SourceError
 from tests.conftest import PostgresCluster, free_port
 from tests.dashboard.conftest import DAYS, World
@@ -103,10 +103,10 @@ def test_overview_counts_and_delays_agree_with_the_rows(world: World) -> None:
     assert overview.pending_rows == world.rows("SELECT count(*) FROM nearcast.pending")[0][0] == 2 * DAYS - 38
     assert overview.published_rows == 39
     assert overview.lake_rows == 29  # the first row was changed since
-    delays = [0.1 * (index + 1) for index in range(1, 30)]
-    assert overview.lake_p50 == pytest.approx(delays[14])
-    assert overview.lake_p95 == pytest.approx(delays[27])
-    assert (overview.forecast_p50, overview.forecast_p95) == pytest.approx((7.5, 14.5))
+    assert LAST == 20  # of the newest 20, the 10th and the 19th smallest are p50 and p95
+    delays = [0.1 * (index + 1) for index in range(30 - LAST, 30)]
+    assert (overview.lake_p50, overview.lake_p95) == pytest.approx((delays[9], delays[18]))
+    assert (overview.forecast_p50, overview.forecast_p95) == pytest.approx((5 * delays[9], 5 * delays[18]))
     # A forecast of the next day is early when it is stored within the 10 s between two pushes.
     assert (overview.forecasts, overview.early, overview.late) == (30, 19, 11)
     assert not overview.live
