@@ -108,7 +108,8 @@ class Durability:
                 return answer
             kind = kind_of(service, method, path, action_of(headers, body, query), query)
             if kind is Kind.LOGGED:
-                # No await since the change: a snapshot holds both the change and its entry, or neither.
+                # Nothing ran on the loop since DynamoDB, Kinesis or SQS made the change, so a snapshot holds it or
+                # the log after it, not both. Glue works on threads: it may be asked twice, and then refuses.
                 self.wal.append(_entry(service, path, headers, body, answer))
             if kind is not Kind.READ:
                 self.snapshots.changed()
