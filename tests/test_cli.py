@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,3 +78,25 @@ def test_status_before_the_first_start_is_an_empty_list(tmp_path: Path) -> None:
         run, capture_output=True, text=True, env={"NEARCAST_HOME": str(tmp_path)}, check=True
     )
     assert json.loads(done.stdout) == {"services": []}
+
+
+def test_a_gateway_that_is_away_is_an_error_in_one_document_and_no_traceback(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    environment = {
+        **os.environ,
+        "NEARCAST_HOME": str(tmp_path),
+        "NEARCAST_AWS_ENDPOINT_URL": endpoint,
+        "NEARCAST_AWS_ACCESS_KEY_ID": "000000000000",
+        "NEARCAST_AWS_SECRET_ACCESS_KEY": "local",
+        "NEARCAST_WORKGROUP": "any",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    command = [sys.executable, "-c", "from nearcast.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "lake", "query", "SELECT 1", "--json"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "nearcast up" in json.loads(done.stdout)["next"]
+    assert "Traceback" not in done.stderr

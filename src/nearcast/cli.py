@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -70,13 +70,37 @@ def main() -> None:
         # Without standalone mode click returns the code of an Exit instead of ending the process.
         sys.exit(cli(standalone_mode=False) or 0)
     except NearcastError as error:
-        from nearcast.output import Output
-
-        Output("--json" in sys.argv).error(error)
-        sys.exit(1)
+        _fail(error)
     except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except Exception as error:
+        expected = _expected(error)
+        if expected is None:
+            raise
+        _fail(expected)
+
+
+def _fail(error: NearcastError) -> NoReturn:
+    from nearcast.output import Output
+
+    Output("--json" in sys.argv).error(error)
+    sys.exit(1)
+
+
+def _expected(error: Exception) -> NearcastError | None:
+    """Return what users read of a failure that any command may meet; None when it is a bug of ours."""
+    if type(error).__module__.startswith("botocore."):
+        return NearcastError(
+            f"AWS, or the local gateway, did not answer as expected: {error}",
+            kept="What had been done stays.",
+            todo="See `nearcast status`; start the local services with `nearcast up`, then try again.",
+        )
+    if isinstance(error, OSError):
+        return NearcastError(
+            f"{type(error).__name__}: {error}", todo="Check NEARCAST_HOME and the files you named."
+        )
+    return None

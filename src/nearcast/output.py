@@ -63,6 +63,9 @@ class Output:
             TimeElapsedColumn,
         )
 
+        if not self.people.is_terminal:
+            # Without a terminal the bar is only printed when it is done.
+            self.note(f"{title} …")
         columns: list[Any] = [SpinnerColumn(), TextColumn("{task.description}")]
         columns += [BarColumn(), MofNCompleteColumn()] if total is not None else []
         with Progress(*columns, TimeElapsedColumn(), console=self.people) as bars:

@@ -59,6 +59,8 @@ def demo(
         output.result(report, lambda _: _show(output, report))
         if not leave and sys.stdin.isatty():
             _wait(output, report["urls"]["dashboard"])
+        elif not leave:
+            output.note("Standard input is no terminal: ending. `nearcast up` keeps the dashboard up.")
         if report["rejected_input"]:
             # As with `nearcast load`: good rows went their way, and the exit code tells of the others.
             raise SystemExit(1)
@@ -89,5 +91,26 @@ def _show(output: Output, report: dict[str, Any]) -> None:
         ([name, *(values[key] for key in ("p50", "p95", "max"))] for name, values in fresh),
     )
     output.table("Forecasts of live rows", ["", ""], report["forecasts"].items())
+    score = report["score"]
+    between = score["interval"] and f"{score['interval']['low']:.3f} to {score['interval']['high']:.3f}"
+    output.table(
+        "Score on the days that came",
+        ["pinball loss ÷ last close's", "95 % interval", "within 80 %", "within 95 %", "days"],
+        [
+            (
+                _figure(score["pinball_ratio"]),
+                between or "too few days",
+                _figure(score["coverage80"]),
+                _figure(score["coverage95"]),
+                score["scored"],
+            )
+        ],
+    )
+    if report["freshness_s"]["lake"]["p50"] is None:
+        output.note("No live rows this time: all were published before. Another NEARCAST_HOME begins anew.")
     output.table("Stages", ["stage", "seconds"], ([one["name"], one["seconds"]] for one in report["stages"]))
     output.note(f"total {report['total_s']} s, prices on the dashboard after {report['dashboard_ready_s']} s")
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from nearcast.cli import json_option
 
+if TYPE_CHECKING:
+    from nearcast.output import Output
+
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, reconcile.
+    """The lake: crawl, upsert, sync, query, reconcile, follow.
 
     \b
     Examples:
@@ -119,7 +124,8 @@ def query(sql: str, as_json: bool) -> None:
 def reconcile(symbols: tuple[str, ...], mend: bool, as_json: bool) -> None:
     """Compare the published rows of PostgreSQL with the Hudi table, bit by bit.
 
-    Exits with 1 when they differ and were not repaired.
+    Exits with 1 when they differ and were not repaired. Rows that were published a moment ago may still be
+    on their way: they count as missing until they have arrived.
 
     \b
     Examples:
@@ -147,9 +153,18 @@ def reconcile(symbols: tuple[str, ...], mend: bool, as_json: bool) -> None:
         "duplicates": difference.duplicates,
         "repaired": repaired,
     }
-    output.result(document)
+    output.result(document, lambda _: _show_difference(output, document))
     if difference:
         raise click.exceptions.Exit(1)
+
+
+def _show_difference(output: Output, document: dict[str, Any]) -> None:
+    rows = []
+    for name, value in document.items():
+        keys = value if isinstance(value, list) else []
+        shown = ", ".join(f"{symbol} {day}" for symbol, day in keys[:5])
+        rows.append((name, len(keys) if isinstance(value, list) else value, shown + " …" * (len(keys) > 5)))
+    output.table("Source and lake", ["", "rows", ""], rows)
 
 
 @lake.command()

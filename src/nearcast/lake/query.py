@@ -54,7 +54,8 @@ def query(settings: Settings, sql: str, database: str = DATABASE) -> QueryResult
     if status["State"] != "SUCCEEDED":
         raise LakeError(
             f"The query ended {status['State']}: {status.get('StateChangeReason', 'no reason given')}",
-            todo="`nearcast lake crawl` makes the raw table, `nearcast lake upsert` the Hudi table.",
+            todo="Correct the statement. If a table is missing: `nearcast lake crawl` makes the raw table,"
+            " `nearcast lake upsert` the Hudi table.",
         )
     return _read(athena, execution_id)
 

@@ -62,6 +62,7 @@ def start(home: Path, *, note: Note) -> Settings:
         A stack cannot be made.
     """
     home = prepare_home(home)
+    _check_spark(note)
     with locked(home, note):
         supervisor = home_supervisor(home, note)
         ports, secrets = _ports(home, supervisor), load_secrets(home)
@@ -75,6 +76,23 @@ def start(home: Path, *, note: Note) -> Settings:
             if not launcher.started:
                 note("everything was running already")
     return load_settings(home)
+
+
+def _check_spark(note: Note) -> None:
+    """Make sure of Java and of Spark's jars now, where their absence can still be told."""
+    from nearcast.local.jars import DOWNLOAD_BYTES, jars
+    from nearcast.local.java import java_home
+
+    java_home()
+    said: set[int] = set()
+
+    def progress(done: int) -> None:
+        tenth = 10 * done // DOWNLOAD_BYTES
+        if tenth not in said:
+            said.add(tenth)
+            note(f"fetching Spark's jars: {done / 1e6:.0f} of about {DOWNLOAD_BYTES / 1e6:.0f} MB")
+
+    jars(progress=progress)
 
 
 def stop(home: Path, *, note: Note = lambda text: None) -> list[str]:
