@@ -26,7 +26,6 @@ class Settings(BaseSettings):
 
     home: Path = Path(".nearcast")
     environment: str = "dev"
-    log_level: str = "info"
 
     postgres_dsn: SecretStr | None = None
     """Connection string of the writer role: loads, publishes, stores forecasts."""

@@ -84,6 +84,12 @@ def test_an_object_that_cannot_be_read_keeps_its_message_and_the_others_pass() -
     assert len(batch.unreadable) == 3
 
 
+def test_a_message_that_is_no_notification_does_not_stop_the_others() -> None:
+    strange = {"MessageId": "9", "ReceiptHandle": "receipt-9", "Body": "no json"}
+    batch = hudi_job.read_batch(Objects({"good": json.dumps(LINE).encode()}), [strange, message(1, "good")])
+    assert list(batch.receipts) == ["1"] and list(batch.unreadable) == ["no json"]
+
+
 def test_arguments_of_glue_are_left_alone() -> None:
     argv = ["--JOB_NAME", "j", "--queue_url", "q", "--table_path", "s3://b/prices/", "--database", "d"]
     job = hudi_job.parse_arguments([*argv, "--table", "prices", "--conf", "a=b --conf c=d"])

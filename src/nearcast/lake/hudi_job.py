@@ -154,7 +154,7 @@ def read_batch(s3: Any, messages: list[dict[str, Any]]) -> Batch:
     return Batch(
         receipts={m["MessageId"]: m["ReceiptHandle"] for m, _, error in fetched if not error},
         rows=newest([row for _, rows, _ in fetched for row in rows]),
-        unreadable={str(objects_of(m) if "Body" in m else m): error for m, _, error in fetched if error},
+        unreadable={m["Body"]: error for m, _, error in fetched if error},
     )
 
 

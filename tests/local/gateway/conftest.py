@@ -114,11 +114,16 @@ def athena(gateway: Gateway, raw_sizes: dict[str, int]) -> Any:
 @pytest.fixture(scope="session")
 def deployed(gateway: Gateway) -> Settings:
     """Settings of the gateway's world, with the stacks deployed to it."""
+    return deploy_stacks(gateway.home, gateway.endpoint)
+
+
+def deploy_stacks(home: Path, endpoint: str) -> Settings:
+    """Deploy the stacks to the gateway of a home and return the settings."""
     addresses = {
-        "aws_endpoint_url": gateway.endpoint,
+        "aws_endpoint_url": endpoint,
         "aws_access_key_id": "000000000000",
         "aws_secret_access_key": "local",
     }
-    write_env_file(gateway.home / SERVICES_FILE, addresses)
-    deploy(load_settings(gateway.home))
-    return load_settings(gateway.home)
+    write_env_file(home / SERVICES_FILE, addresses)
+    deploy(load_settings(home))
+    return load_settings(home)

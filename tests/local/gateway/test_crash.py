@@ -20,11 +20,10 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from nearcast.aws import client
-from nearcast.deploy import deploy
 from nearcast.local.gateway.snapshots import read_current
-from nearcast.settings import SERVICES_FILE, Settings, load_settings, write_env_file
+from nearcast.settings import Settings
 from tests.conftest import free_port
-from tests.local.gateway.conftest import REGION, wait_ready
+from tests.local.gateway.conftest import REGION, deploy_stacks, wait_ready
 from tests.local.gateway.test_firehose import bodies, eventually, item
 
 KILLS = 3
@@ -76,14 +75,7 @@ class Mortal:
 
     def deployed(self) -> Settings:
         """Deploy the stacks and return the settings."""
-        addresses = {
-            "aws_endpoint_url": self.endpoint,
-            "aws_access_key_id": "000000000000",
-            "aws_secret_access_key": "local",
-        }
-        write_env_file(self.home / SERVICES_FILE, addresses)
-        deploy(load_settings(self.home))
-        return load_settings(self.home)
+        return deploy_stacks(self.home, self.endpoint)
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +282,9 @@ def test_runs_and_crawls_that_a_kill_ended_do_not_stand_in_the_way(
     glue.start_crawler(Name=crawler)
     second = glue.start_job_run(JobName=job)["JobRunId"]
     glue.batch_stop_job_run(JobName=job, JobRunIds=[second])
+    # Their outcomes are logged when they end: the next test looks at a log that nobody writes to.
+    eventually(lambda: glue.get_job_run(JobName=job, RunId=second)["JobRun"]["JobRunState"] == "STOPPED")
+    eventually(lambda: glue.get_crawler(Name=crawler)["Crawler"]["State"] == "READY")
 
 
 def test_a_clean_stop_saves_everything_and_leaves_no_log_to_make_again(
