@@ -9,7 +9,14 @@ from nearcast.settings import Settings
 
 
 @lru_cache(maxsize=32)
-def _client(service: str, endpoint: str | None, region: str, key_id: str | None, secret: str | None) -> Any:
+def _client(
+    service: str,
+    endpoint: str | None,
+    region: str,
+    key_id: str | None,
+    secret: str | None,
+    token: str | None,
+) -> Any:
     import boto3
     from botocore.config import Config
 
@@ -20,6 +27,7 @@ def _client(service: str, endpoint: str | None, region: str, key_id: str | None,
         region_name=region,
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,
+        aws_session_token=token,
         config=config,
     )
 
@@ -29,11 +37,12 @@ def client(service: str, settings: Settings) -> Any:
 
     Without an endpoint and credentials in the settings, boto3's own chain decides (AWS itself).
     """
-    secret = settings.aws_secret_access_key
+    secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return _client(
         service,
         settings.aws_endpoint_url,
         settings.aws_region,
         settings.aws_access_key_id,
         secret.get_secret_value() if secret else None,
+        token.get_secret_value() if token else None,
     )

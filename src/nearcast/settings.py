@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     aws_region: str = "us-east-1"
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    """Of temporary credentials, such as those of an assumed role."""
 
     prices_table: str | None = None
     stream_name: str | None = None

@@ -14,26 +14,31 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--no-airflow", is_flag=True, help="Without Airflow's four services (1 GB of memory).")
 @json_option
-def up(as_json: bool) -> None:
+def up(no_airflow: bool, as_json: bool) -> None:
     """Start the local services and deploy the stacks; what runs already is left alone.
 
-    PostgreSQL, the gateway that stands in for AWS, the dashboard, MLflow, and the followers of the lake and
-    of the forecasts. They bind 127.0.0.1 only, keep everything in NEARCAST_HOME (default: .nearcast here),
+    PostgreSQL, the gateway that stands in for AWS, the dashboard, MLflow, the followers of the lake and
+    of the forecasts, and Airflow. They bind 127.0.0.1 only, keep everything in NEARCAST_HOME (default: .nearcast here),
     and run until `nearcast down`. Ports are chosen free at the first start and kept.
 
     \b
     Examples:
       nearcast up
       NEARCAST_HOME=/data/second nearcast up       another, independent world
-      NEARCAST_DASHBOARD_PORT=8501 nearcast up     set a port (POSTGRES, GATEWAY, MLFLOW, DASHBOARD)
+      NEARCAST_DASHBOARD_PORT=8501 nearcast up     set a port (POSTGRES, GATEWAY, MLFLOW, DASHBOARD, AIRFLOW)
+      nearcast up --no-airflow                     a quick start; publish with `nearcast publish`
     """
+    from nearcast.local.airflow import airflow_login
     from nearcast.local.world import start
     from nearcast.output import Output
 
     output = Output(as_json)
-    settings = start(_home(), note=output.note)
+    settings = start(_home(), note=output.note, airflow=not no_airflow)
     _show(output, settings.home)
+    if not no_airflow:
+        output.note(airflow_login(settings.home))
 
 
 @click.command()

@@ -127,10 +127,28 @@ def _signature() -> Any:
 
 def champion_version(settings: Settings) -> str | None:
     """Return the champion's version number, or None when nothing was registered yet."""
+    champion = _champion(settings)
+    return None if champion is None else str(champion.version)
+
+
+def champion_trained_at(settings: Settings) -> tuple[str, float] | None:
+    """Return the champion's version and when it was registered (epoch seconds); None when there is none.
+
+    Raises
+    ------
+    ForecastError
+        MLflow does not answer.
+    """
+    with answering(settings):
+        champion = _champion(settings)
+    return None if champion is None else (str(champion.version), champion.creation_timestamp / 1000)
+
+
+def _champion(settings: Settings) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(connect(settings).get_model_version_by_alias(CHAMPION_MODEL, CHAMPION_ALIAS).version)
+        return connect(settings).get_model_version_by_alias(CHAMPION_MODEL, CHAMPION_ALIAS)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None

@@ -11,9 +11,12 @@ from nearcast.forecast.sessions import next_sessions
 from nearcast.schema import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from nearcast.forecast.registry import Champion
+    from nearcast.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -107,3 +110,39 @@ def forecast_next(bars: pd.DataFrame, champion: Champion) -> Forecast:
         quantiles=tuple(float(price) for price in quantiles),
         model_version=champion.model_version,
     )
+
+
+def forecast_newest(settings: Settings, say: Callable[[str], None]) -> int:
+    """Forecast and store the session after each symbol's newest bar in the lake; return how many were new.
+
+    Raises
+    ------
+    ForecastError
+        The lake is empty, or there is no champion.
+    """
+    from nearcast.forecast.bars import latest_commit, read_bars
+    from nearcast.forecast.export import export_forecasts
+    from nearcast.forecast.registry import load_champion
+    from nearcast.forecast.store import store_forecast
+    from nearcast.lake.sync import sync
+    from nearcast.source.database import connect
+
+    sync(settings)
+    bars, commit, champion = read_bars(settings), latest_commit(settings), load_champion(settings)
+    new = 0
+    with connect(settings.need("postgres_dsn")) as link:
+        for symbol in bars["stock_symbol"].unique():
+            try:
+                forecast = forecast_next(bars_up_to(bars, str(symbol)), champion)
+            except ForecastError as error:
+                say(f"{symbol}: {error.happened}")
+                continue
+            stored = store_forecast(link, forecast, str(commit))
+            new += stored is not None
+            say(
+                f"{symbol} {forecast.date}: {forecast.quantiles[3]:.2f}"
+                + ("" if stored else ", stored before")
+            )
+        link.commit()
+        export_forecasts(settings, link)
+    return new

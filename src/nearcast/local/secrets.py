@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -17,6 +18,11 @@ def _password() -> str:
     return secrets.token_urlsafe(24)
 
 
+def _fernet_key() -> str:
+    """Return 32 random bytes as Fernet (github.com/fernet/spec) takes them."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
 @dataclass(frozen=True, repr=False)
 class Secrets:
     """The passwords of one home; each is 24 random bytes in URL-safe letters."""
@@ -25,6 +31,11 @@ class Secrets:
     postgres_writer: str = field(default_factory=_password)
     postgres_reader: str = field(default_factory=_password)
     aws_secret_access_key: str = field(default_factory=_password)
+    airflow_postgres: str = field(default_factory=_password)
+    airflow_admin: str = field(default_factory=_password)
+    airflow_jwt_secret: str = field(default_factory=_password)
+    airflow_secret_key: str = field(default_factory=_password)
+    airflow_fernet_key: str = field(default_factory=_fernet_key)
 
 
 def load_secrets(home: Path) -> Secrets:
@@ -38,11 +49,16 @@ def load_secrets(home: Path) -> Secrets:
     path = home / SECRETS_FILE
     try:
         values = json.loads(path.read_text())
-        made = Secrets(**{item.name: values[item.name] for item in fields(Secrets)})
+        # The superuser's alone is set when the cluster is made; a home from before another was needed gets it now.
+        if not {"postgres_superuser"} <= values.keys() <= {item.name for item in fields(Secrets)}:
+            raise KeyError("postgres_superuser")
+        made = Secrets(**values)
+        if asdict(made) != values:
+            _write_private(path, json.dumps(asdict(made), indent=1))
     except FileNotFoundError:
         made = Secrets()
         _write_private(path, json.dumps(asdict(made), indent=1))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServiceError(
             f"{path} is damaged ({type(error).__name__}: {error}).",
             kept="Nothing was started.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from nearcast.local.health import Check, http_answers, postgres_answers
 from nearcast.local.ports import HOST
 
-WITH_PORT = ("postgres", "gateway", "mlflow", "dashboard")
+WITH_PORT = ("postgres", "gateway", "mlflow", "dashboard", "airflow")
 """The services that listen on a port."""
 
 
@@ -57,6 +57,7 @@ def local_services(home: Path, ports: Mapping[str, int]) -> list[Service]:
         _mlflow(home, ports["mlflow"]),
         Service("lake", _nearcast("lake", "follow"), 50, environment=_ONE_THREAD),
         Service("forecaster", _nearcast("forecast", "--follow"), 60, environment=_ONE_THREAD),
+        *_airflow(home, ports["airflow"]),
     ]
 
 
@@ -129,3 +130,23 @@ def _mlflow(home: Path, port: int) -> Service:
         port=port,
         url=f"http://{HOST}:{port}",
     )
+
+
+def _airflow(home: Path, port: int) -> list[Service]:
+    """Return the API server, which has Airflow's port and page, and the three that work behind it."""
+    from nearcast.local.airflow import COMPONENTS, answers
+
+    def service(component: str) -> Service:
+        # The API server ends last: the others report to it until their end.
+        first = component == "api-server"
+        return Service(
+            f"airflow-{component}",
+            _python("nearcast.local.airflow", str(home), component),
+            priority=70 if first else 80,
+            environment=_ONE_THREAD,
+            healthy=answers(port) if first else None,
+            port=port if first else None,
+            url=f"http://{HOST}:{port}" if first else None,
+        )
+
+    return [service(component) for component in COMPONENTS]

@@ -1,7 +1,7 @@
 """Everything that runs on one machine for one NEARCAST_HOME: started, looked at, stopped.
 
 `start` returns as soon as prices can flow: PostgreSQL, the gateway with its stacks, the dashboard. MLflow,
-the lake's follower and the forecaster may still be coming up then; `wait_for` waits for one of them.
+the lake's follower, the forecaster and Airflow may still be coming up then; `wait_for` waits for one of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nearcast.errors import ServiceError
 from nearcast.local import processes
+from nearcast.local.airflow import COMPONENTS
 from nearcast.local.home import Note, keep_ports, kept_ports, locked, prepare_home, write_services_file
 from nearcast.local.launch import (
     START_DEADLINE_S,
@@ -31,6 +32,8 @@ from nearcast.settings import Settings, load_settings
 
 FOLLOWERS = ("mlflow", "lake", "forecaster")
 """Started last and not waited for."""
+AIRFLOW = tuple(f"airflow-{component}" for component in COMPONENTS)
+"""Started after them, when they are wanted."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class ServiceStatus:
     url: str | None
 
 
-def start(home: Path, *, note: Note) -> Settings:
-    """Start what is not running yet of the services of ``home``, and deploy the stacks.
+def start(home: Path, *, note: Note, airflow: bool = True) -> Settings:
+    """Start what is not running yet of the services of ``home``, with or without Airflow's; deploy the stacks.
 
     Returns the settings with which to reach them; a second call finds the first one's services.
 
@@ -71,7 +74,7 @@ def start(home: Path, *, note: Note) -> Settings:
         with launching(supervisor, services, note) as launcher:
             by_name = {service.name: service for service in services}
             _start_core(home, by_name, secrets, launcher)
-            for name in FOLLOWERS:
+            for name in (*FOLLOWERS, *(AIRFLOW if airflow else ())):
                 launcher.start(by_name[name])
             if not launcher.started:
                 note("everything was running already")

@@ -1,0 +1,56 @@
+"""A new model, once a day and when the champion's forecasts have drifted; looked at whenever the prices are new."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, Asset, task
+
+from nearcast.orchestration import PRICES_ASSET
+from nearcast.orchestration.failures import deadline, report_failure
+
+with DAG(
+    "train_model",
+    description="Train when a day has passed or the forecasts have drifted",
+    schedule=[Asset(PRICES_ASSET)],
+    start_date=datetime(2026, 1, 1),
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    deadline=deadline("train_model", 60),
+    default_args={
+        "retries": 1,
+        "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": report_failure,
+    },
+    tags=["forecast"],
+    doc_md=__doc__,
+):
+
+    @task.short_circuit
+    def is_due() -> bool:
+        """Tell whether to train, and why."""
+        from nearcast.forecast.due import training_due
+        from nearcast.orchestration.connection import airflow_settings
+
+        reason = training_due(airflow_settings())
+        print(reason or "the champion is younger than a day and has not drifted")
+        return reason is not None
+
+    @task
+    def train() -> dict[str, float]:
+        """Train on the lake's prices; the model becomes the champion."""
+        from nearcast.forecast.recipes import recipe_named
+        from nearcast.forecast.train import train as train_recipe
+        from nearcast.lake.sync import sync
+        from nearcast.orchestration.connection import airflow_settings
+        from nearcast.orchestration.failures import give_way
+
+        give_way()
+        settings = airflow_settings()
+        print(sync(settings))
+        report = train_recipe(settings, recipe_named("quantile"), progress=print)
+        print(f"model {report.model_version} in {report.seconds:.0f} s: {report.metrics}")
+        return report.metrics
+
+    is_due() >> train()

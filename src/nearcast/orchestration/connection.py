@@ -1,0 +1,30 @@
+"""Settings whose AWS endpoint and credentials are those of an Airflow connection."""
+
+from __future__ import annotations
+
+from nearcast.settings import Settings, load_settings
+
+AWS_CONNECTION = "aws_default"
+
+
+def airflow_settings() -> Settings:
+    """Return the settings with the endpoint, region and credentials of Airflow's connection `aws_default`.
+
+    A role that the connection names is assumed by the Amazon provider; its credentials are temporary.
+    """
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    hook = AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type="sts")
+    credentials = hook.get_credentials()
+    return load_settings(
+        aws_endpoint_url=hook.conn_config.endpoint_url,
+        aws_region=hook.region_name,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.token,
+    )
+
+
+def setting(field: str) -> str:
+    """Return a setting for a template: ``{{ setting('crawler') }}``. Raises NearcastError when it is not set."""
+    return load_settings().need(field)
