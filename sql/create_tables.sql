@@ -23,17 +23,18 @@ CREATE TABLE IF NOT EXISTS nearcast.prices (
     CONSTRAINT close_in_range CHECK (close_price BETWEEN low_price AND high_price)
 );
 
--- The publisher reads in this order.
 CREATE INDEX IF NOT EXISTS prices_by_date ON nearcast.prices (date, stock_symbol);
 
--- The version is the server's alone: what a client writes there is replaced.
+-- The version is the server's alone: what a client writes there is replaced. NULL asks for a new one.
 CREATE OR REPLACE FUNCTION nearcast.set_price_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        NEW.version := OLD.version;
         NEW.loaded_at := OLD.loaded_at;
-        IF NEW IS NOT DISTINCT FROM OLD THEN
-            RETURN NEW;
+        IF NEW.version IS NOT NULL THEN
+            NEW.version := OLD.version;
+            IF NEW IS NOT DISTINCT FROM OLD THEN
+                RETURN NEW;
+            END IF;
         END IF;
     END IF;
     NEW.version := nextval('nearcast.price_version');
@@ -45,7 +46,8 @@ $$;
 CREATE OR REPLACE TRIGGER set_price_version BEFORE INSERT OR UPDATE ON nearcast.prices
     FOR EACH ROW EXECUTE FUNCTION nearcast.set_price_version();
 
--- The publisher's cursor: a row of `prices` is pending until its version is confirmed here.
+-- What was published: the newest version of each key that was written down before it left, and when DynamoDB had
+-- taken it. `due_at` is the tick at which a paced row was due.
 CREATE TABLE IF NOT EXISTS nearcast.publications (
     stock_symbol text NOT NULL,
     date date NOT NULL,
@@ -55,10 +57,108 @@ CREATE TABLE IF NOT EXISTS nearcast.publications (
     confirmed_at timestamptz,
     PRIMARY KEY (stock_symbol, date)
 );
+ALTER TABLE nearcast.publications ADD COLUMN IF NOT EXISTS due_at timestamptz;
+ALTER TABLE nearcast.publications ADD COLUMN IF NOT EXISTS deleted boolean NOT NULL DEFAULT false;
+CREATE INDEX IF NOT EXISTS publications_by_due_at ON nearcast.publications (due_at) WHERE due_at IS NOT NULL;
 
--- What the publisher has still to do.
-CREATE OR REPLACE VIEW nearcast.pending AS
-SELECT prices.*
+-- Keys that were deleted from `prices` and are not there again.
+CREATE TABLE IF NOT EXISTS nearcast.deletions (
+    stock_symbol text NOT NULL,
+    date date NOT NULL,
+    version bigint NOT NULL DEFAULT nextval('nearcast.price_version'),
+    deleted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (stock_symbol, date)
+);
+
+-- The publisher's cursor: what it has still to do, in its order. Triggers fill it in the transaction of the change;
+-- confirming a version takes that version out again.
+BEGIN;
+SELECT to_regclass('nearcast.outbox') IS NULL AS first_outbox
+\gset
+CREATE TABLE IF NOT EXISTS nearcast.outbox (
+    date date NOT NULL,
+    stock_symbol text NOT NULL,
+    version bigint NOT NULL,
+    deleted boolean NOT NULL,
+    enqueued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (date, stock_symbol)
+);
+
+-- After an insert or update of prices. Locks are taken in the order of date and symbol, as the publisher takes them.
+CREATE OR REPLACE FUNCTION nearcast.enqueue_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM new_rows JOIN nearcast.deletions USING (stock_symbol, date)) THEN
+        -- One that waited for a concurrent deletion of its key drew its version first: it needs a newer one.
+        UPDATE nearcast.prices SET version = NULL
+        FROM new_rows JOIN nearcast.deletions USING (stock_symbol, date)
+        WHERE prices.stock_symbol = new_rows.stock_symbol
+            AND prices.date = new_rows.date
+            AND prices.version < deletions.version;
+        DELETE FROM nearcast.deletions USING new_rows
+        WHERE deletions.stock_symbol = new_rows.stock_symbol AND deletions.date = new_rows.date;
+    END IF;
+    INSERT INTO nearcast.outbox AS known (date, stock_symbol, version, deleted)
+    SELECT date, stock_symbol, version, false
+    FROM new_rows
+    WHERE NOT EXISTS (
+        SELECT FROM nearcast.publications
+        WHERE publications.stock_symbol = new_rows.stock_symbol
+            AND publications.date = new_rows.date
+            AND publications.version = new_rows.version
+            AND publications.confirmed_at IS NOT NULL
+    )
+    ORDER BY date, stock_symbol
+    ON CONFLICT (date, stock_symbol) DO UPDATE SET version = excluded.version, deleted = false
+    WHERE known.version < excluded.version;
+    RETURN NULL;
+END
+$$;
+
+-- After a delete, or an update that changes a key.
+CREATE OR REPLACE FUNCTION nearcast.record_deletions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO nearcast.deletions (stock_symbol, date)
+    SELECT stock_symbol, date
+    FROM old_rows
+    WHERE NOT EXISTS (
+        SELECT FROM nearcast.prices
+        WHERE prices.stock_symbol = old_rows.stock_symbol AND prices.date = old_rows.date
+    )
+    ORDER BY date, stock_symbol
+    ON CONFLICT (stock_symbol, date) DO UPDATE SET version = excluded.version, deleted_at = excluded.deleted_at;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION nearcast.enqueue_deletions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO nearcast.outbox AS known (date, stock_symbol, version, deleted)
+    SELECT date, stock_symbol, version, true
+    FROM new_rows
+    ORDER BY date, stock_symbol
+    ON CONFLICT (date, stock_symbol) DO UPDATE SET version = excluded.version, deleted = true
+    WHERE known.version < excluded.version;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER enqueue_inserted AFTER INSERT ON nearcast.prices
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION nearcast.enqueue_rows();
+CREATE OR REPLACE TRIGGER enqueue_updated AFTER UPDATE ON nearcast.prices
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION nearcast.enqueue_rows();
+CREATE OR REPLACE TRIGGER record_deleted AFTER DELETE ON nearcast.prices
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION nearcast.record_deletions();
+CREATE OR REPLACE TRIGGER record_left AFTER UPDATE ON nearcast.prices
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION nearcast.record_deletions();
+CREATE OR REPLACE TRIGGER enqueue_inserted AFTER INSERT ON nearcast.deletions
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION nearcast.enqueue_deletions();
+CREATE OR REPLACE TRIGGER enqueue_updated AFTER UPDATE ON nearcast.deletions
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION nearcast.enqueue_deletions();
+
+\if :first_outbox
+-- A home that was made before there was an outbox.
+INSERT INTO nearcast.outbox (date, stock_symbol, version, deleted)
+SELECT date, stock_symbol, version, false
 FROM nearcast.prices
 WHERE NOT EXISTS (
     SELECT FROM nearcast.publications
@@ -67,6 +167,15 @@ WHERE NOT EXISTS (
         AND publications.version = prices.version
         AND publications.confirmed_at IS NOT NULL
 );
+\endif
+COMMIT;
+
+-- The outbox with the rows' values; those of a deletion are null.
+CREATE OR REPLACE VIEW nearcast.pending AS
+SELECT outbox.stock_symbol, outbox.date, open_price, high_price, low_price, close_price, volume, adjusted_close,
+    outbox.version, loaded_at, outbox.deleted
+FROM nearcast.outbox
+LEFT JOIN nearcast.prices USING (stock_symbol, date, version);
 
 -- When a version of a row was first read back from the Hudi table.
 CREATE TABLE IF NOT EXISTS nearcast.arrivals (

@@ -8,7 +8,8 @@ BEGIN;
 -- What PostgreSQL grants by default.
 REVOKE ALL ON DATABASE nearcast FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-REVOKE ALL ON FUNCTION nearcast.set_price_version() FROM PUBLIC;
+REVOKE ALL ON FUNCTION nearcast.set_price_version(), nearcast.enqueue_rows(), nearcast.record_deletions(),
+    nearcast.enqueue_deletions() FROM PUBLIC;
 
 -- A load goes through a temporary table.
 GRANT CONNECT, TEMPORARY ON DATABASE nearcast TO nearcast_writer;
@@ -17,10 +18,12 @@ GRANT USAGE ON SCHEMA nearcast TO nearcast_writer, nearcast_reader;
 GRANT USAGE ON SEQUENCE nearcast.price_version TO nearcast_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON nearcast.prices TO nearcast_writer;
 GRANT SELECT, INSERT, UPDATE ON nearcast.publications TO nearcast_writer;
+-- Its changes of the prices fill these two.
+GRANT SELECT, INSERT, UPDATE, DELETE ON nearcast.deletions, nearcast.outbox TO nearcast_writer;
 GRANT SELECT, INSERT ON nearcast.arrivals, nearcast.forecasts TO nearcast_writer;
 GRANT SELECT ON nearcast.pending TO nearcast_writer;
-GRANT SELECT ON nearcast.prices, nearcast.publications, nearcast.pending, nearcast.arrivals, nearcast.forecasts
-    TO nearcast_reader;
+GRANT SELECT ON nearcast.prices, nearcast.publications, nearcast.deletions, nearcast.outbox, nearcast.pending,
+    nearcast.arrivals, nearcast.forecasts TO nearcast_reader;
 
 -- The rights that must hold, and those that do: all of this database, its schemas and what is in ours.
 CREATE TEMPORARY TABLE wanted_right ON COMMIT DROP AS
@@ -31,6 +34,8 @@ FROM (VALUES
     ('nearcast_writer', 'nearcast.price_version', '{USAGE}'),
     ('nearcast_writer', 'nearcast.prices', '{SELECT,INSERT,UPDATE,DELETE}'),
     ('nearcast_writer', 'nearcast.publications', '{SELECT,INSERT,UPDATE}'),
+    ('nearcast_writer', 'nearcast.deletions', '{SELECT,INSERT,UPDATE,DELETE}'),
+    ('nearcast_writer', 'nearcast.outbox', '{SELECT,INSERT,UPDATE,DELETE}'),
     ('nearcast_writer', 'nearcast.pending', '{SELECT}'),
     ('nearcast_writer', 'nearcast.arrivals', '{SELECT,INSERT}'),
     ('nearcast_writer', 'nearcast.forecasts', '{SELECT,INSERT}'),
@@ -38,6 +43,8 @@ FROM (VALUES
     ('nearcast_reader', 'schema nearcast', '{USAGE}'),
     ('nearcast_reader', 'nearcast.prices', '{SELECT}'),
     ('nearcast_reader', 'nearcast.publications', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.deletions', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.outbox', '{SELECT}'),
     ('nearcast_reader', 'nearcast.pending', '{SELECT}'),
     ('nearcast_reader', 'nearcast.arrivals', '{SELECT}'),
     ('nearcast_reader', 'nearcast.forecasts', '{SELECT}')

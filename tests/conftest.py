@@ -74,5 +74,8 @@ def empty_database(postgres_cluster: PostgresCluster) -> Settings:
     import psycopg
 
     with psycopg.connect(postgres_cluster.superuser_dsn) as link:
-        link.execute("TRUNCATE nearcast.prices, nearcast.publications, nearcast.arrivals, nearcast.forecasts")
+        link.execute(
+            "TRUNCATE nearcast.prices, nearcast.publications, nearcast.deletions, nearcast.outbox,"
+            " nearcast.arrivals, nearcast.forecasts"
+        )
     return postgres_cluster.settings

@@ -18,10 +18,12 @@ COMMANDS = {
     "status": "nearcast.commands.services:status",
     "deploy": "nearcast.commands.deploy:deploy",
     "load": "nearcast.commands.source:load",
+    "delete": "nearcast.commands.source:delete",
     "publish": "nearcast.commands.source:publish",
     "lake": "nearcast.commands.lake:lake",
     "train": "nearcast.commands.forecast:train",
     "forecast": "nearcast.commands.forecast:forecast",
+    "bench": "nearcast.commands.bench:bench",
 }
 """Every command, in the order of a price's path, with the module and function that hold it."""
 

@@ -20,7 +20,8 @@ from nearcast.errors import NearcastError, SourceError
 from nearcast.schema import BAR
 from nearcast.settings import Settings
 from nearcast.source.load import load_csv
-from nearcast.stream.publisher import PublishReport, count_pending, publish, to_item
+from nearcast.stream.dynamodb import to_item
+from nearcast.stream.publisher import PublishReport, count_pending, publish
 from tests.conftest import PostgresCluster
 from tests.stream.conftest import PRICES, TABLE, FakeDynamo
 

@@ -1,9 +1,11 @@
-"""`nearcast load` and `nearcast publish`: the first two steps of a price."""
+"""`nearcast load`, `nearcast delete` and `nearcast publish`: the first two steps of a price."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from nearcast.output import Output
     from nearcast.source.load import LoadReport
 
+DAY = click.DateTime(["%Y-%m-%d"])
 SHOWN = 50
 """Rejected rows in the table for people; the JSON has all."""
 
@@ -65,14 +68,46 @@ def load(file: Path, symbols: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--symbol", required=True, help="Whose prices to delete.")
+@click.option("--date", "day", type=DAY, help="This day alone.")
+@click.option("--from", "first", type=DAY, help="The first day (default: the first there is).")
+@click.option("--to", "last", type=DAY, help="The last day (default: the last there is).")
+@json_option
+def delete(
+    symbol: str, day: datetime | None, first: datetime | None, last: datetime | None, as_json: bool
+) -> None:
+    """Delete prices from PostgreSQL; published, the deletion takes them out of the lake.
+
+    \b
+    Examples:
+      nearcast delete --symbol NFLX --date 2023-06-30
+      nearcast delete --symbol NFLX --from 2023-01-01 --to 2023-01-31 --json
+      nearcast publish                        carries the deletions on
+    """
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+    from nearcast.source.csv_file import normalise_symbol
+    from nearcast.source.delete import delete_prices
+
+    if day and (first or last):
+        raise click.UsageError("Name --date, or --from and --to, not both.")
+    output, name = Output(as_json), normalise_symbol(symbol)
+    begin, end = (moment.date() if moment else None for moment in (day or first, day or last))
+    deleted = delete_prices(load_settings(), name, begin, end)
+    if not deleted:
+        output.note(f"There is no row of {name} in these days: nothing was deleted.")
+    output.result({"deleted": deleted}, lambda console: console.print(f"{deleted:,} rows deleted"))
+
+
+@click.command()
 @click.option("--symbol", "symbols", multiple=True, help="Only this symbol (may be repeated).")
 @click.option("--rate", default="max", callback=_rate, show_default=True, help="Rows a second, or max.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day to publish.")
+@click.option("--until", type=DAY, help="The last day to publish.")
 @json_option
 def publish(symbols: tuple[str, ...], rate: float | None, until: datetime | None, as_json: bool) -> None:
-    """Publish the prices that DynamoDB does not have yet, oldest first.
+    """Publish the prices and deletions that DynamoDB does not have yet, oldest first.
 
-    What was published is stored: a stopped run goes on where it stopped.
+    What was published is stored: a stopped run goes on where it stopped. SIGTERM ends it after the step it is at.
 
     \b
     Examples:
@@ -86,12 +121,15 @@ def publish(symbols: tuple[str, ...], rate: float | None, until: datetime | None
     from nearcast.stream.publisher import count_pending
     from nearcast.stream.publisher import publish as push
 
-    settings, output = load_settings(), Output(as_json)
+    settings, output, stopped = load_settings(), Output(as_json), threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
     names = [normalise_symbol(symbol) for symbol in symbols]
-    last: date | None = until.date() if until else None
+    last = until.date() if until else None
     total = count_pending(settings, symbols=names, until=last)
     with output.progress("Publishing", total) as advance:
-        report = push(settings, symbols=names, rate=rate, until=last, on_progress=advance)
+        report = push(
+            settings, symbols=names, rate=rate, until=last, stop=stopped.is_set, on_progress=advance
+        )
     output.result(
         asdict(report),
         lambda console: console.print(f"{report.published:,} rows published in {report.seconds:.1f} s"),

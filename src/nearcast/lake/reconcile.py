@@ -1,4 +1,4 @@
-"""The source against the lake, row by row and bit by bit; and mending by publishing again."""
+"""The source against the lake, row by row and bit by bit; and mending by publishing rows and deletions again."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class Difference:
     source_rows, lake_rows
         How many rows each holds.
     pending
-        Rows of the source whose newest version is not published yet; they are not compared.
+        Rows of the source and deletions whose newest version is not published yet, or was too short a time ago;
+        their keys are not compared.
     missing
         Published rows that the lake lacks.
     extra
-        Rows of the lake that the source lacks.
+        Rows of the lake that the source lacks, and whose deletion is not pending.
     different
         Rows that both hold with other values or another version.
     duplicates
@@ -54,40 +55,61 @@ class Difference:
         return bool(self.missing or self.extra or self.different or self.duplicates)
 
 
-def reconcile(settings: Settings, symbols: Sequence[str] | None = None) -> Difference:
+@dataclass(frozen=True)
+class Source:
+    """What PostgreSQL holds: packed values of the published rows by key, and the keys that are under way."""
+
+    rows: dict[Key, bytes]
+    pending_rows: set[Key]
+    pending_deletions: set[Key]
+
+    @property
+    def pending(self) -> set[Key]:
+        """Keys that are not compared."""
+        return self.pending_rows | self.pending_deletions
+
+
+def reconcile(
+    settings: Settings, symbols: Sequence[str] | None = None, *, settle_s: float = 0.0
+) -> Difference:
     """Compare the published rows of the source with the lake's local copy, brought up to date first.
 
-    Prices are equal when their 64 bits are, volumes and versions when they are equal as integers.
+    Prices are equal when their 64 bits are, volumes and versions when they are equal as integers. What DynamoDB
+    took less than ``settle_s`` seconds ago counts as pending: it may be on its way.
     """
     from nearcast.lake.sync import sync
 
     sync(settings)
-    source, pending = source_rows(settings, symbols)
+    source = source_rows(settings, symbols, settle_s)
     lake = lake_rows(settings, symbols)
     counted = Counter(key for key, _ in lake)
     held = dict(lake)
     return Difference(
-        source_rows=len(source) + len(pending),
+        source_rows=len(source.rows) + len(source.pending_rows),
         lake_rows=len(lake),
-        pending=len(pending),
-        missing=sorted(source.keys() - held.keys()),
-        extra=sorted(held.keys() - source.keys() - pending),
-        different=sorted(key for key in source.keys() & held.keys() if source[key] != held[key]),
+        pending=len(source.pending),
+        missing=sorted(source.rows.keys() - held.keys()),
+        extra=sorted(held.keys() - source.rows.keys() - source.pending),
+        different=sorted(key for key in source.rows.keys() & held.keys() if source.rows[key] != held[key]),
         duplicates=sorted(key for key, times in counted.items() if times > 1),
     )
 
 
-def source_rows(
-    settings: Settings, symbols: Sequence[str] | None = None
-) -> tuple[dict[Key, bytes], set[Key]]:
-    """Return the packed values of every published row by key, and the keys of those still to publish."""
+def source_rows(settings: Settings, symbols: Sequence[str] | None = None, settle_s: float = 0.0) -> Source:
+    """Return what PostgreSQL holds; what was confirmed less than ``settle_s`` seconds ago is pending."""
     from nearcast.source.database import connect
 
     query = Path(__file__).with_name("source_rows.sql").read_bytes()
+    bounds = {"symbols": list(symbols) if symbols else None, "settle_s": settle_s}
+    found = Source({}, set(), set())
     with connect(settings.need("postgres_dsn")) as connection:
-        rows = connection.execute(query, {"symbols": list(symbols) if symbols else None}).fetchall()
-    published = dict(_packed(row[:-1]) for row in rows if row[-1])
-    return published, {_packed(row[:-1])[0] for row in rows if not row[-1]}
+        for *row, deleted, published in connection.execute(query, bounds):
+            key = (row[0], row[1].isoformat())
+            if not published:
+                (found.pending_deletions if deleted else found.pending_rows).add(key)
+            elif not deleted:
+                found.rows[key] = _packed(row)[1]
+    return found
 
 
 def lake_rows(settings: Settings, symbols: Sequence[str] | None = None) -> list[tuple[Key, bytes]]:
@@ -106,19 +128,21 @@ def _packed(row: Sequence[Any]) -> tuple[Key, bytes]:
 
 
 def repair(settings: Settings, difference: Difference, note: Callable[[str], None]) -> int:
-    """Publish the missing and different rows again, under new versions; return how many arrived.
+    """Publish missing and different rows, and the deletion of extra ones, under new versions; return how many.
 
     A row that DynamoDB already holds unchanged causes no change record; a new version, given by PostgreSQL,
     makes it one. Raises LakeError when they do not reach the lake within `ARRIVAL_TIMEOUT_S`.
     """
     from nearcast.stream.publisher import publish
 
-    keys = sorted({*difference.missing, *difference.different})
+    rows = sorted({*difference.missing, *difference.different})
+    keys = sorted({*rows, *difference.extra})
     if not keys:
         return 0
-    renew_versions(settings, keys)
+    renew_versions(settings, rows)
+    delete_again(settings, difference.extra)
     symbols = sorted({symbol for symbol, _ in keys})
-    note(f"publishing {len(keys)} rows again")
+    note(f"publishing {len(rows)} rows and {len(difference.extra)} deletions again")
     publish(settings, symbols=symbols)
     deadline = time.monotonic() + ARRIVAL_TIMEOUT_S
     while wrong := _still_wrong(settings, symbols, keys):
@@ -136,20 +160,25 @@ def repair(settings: Settings, difference: Difference, note: Callable[[str], Non
 
 def renew_versions(settings: Settings, keys: Sequence[Key]) -> None:
     """Let PostgreSQL give the rows of ``keys`` new versions, values unchanged."""
+    _execute(settings, "renew_versions.sql", keys)
+
+
+def delete_again(settings: Settings, keys: Sequence[Key]) -> None:
+    """Record deletions of ``keys`` under new versions; a key that the source holds by now is left alone."""
+    _execute(settings, "delete_again.sql", keys)
+
+
+def _execute(settings: Settings, name: str, keys: Sequence[Key]) -> None:
     from nearcast.source.database import connect
 
-    with connect(settings.need("postgres_dsn")) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE again (LIKE nearcast.prices) ON COMMIT DROP")
-        for key in keys:
-            cursor.execute(
-                "WITH gone AS (DELETE FROM nearcast.prices WHERE stock_symbol = %s AND date = %s RETURNING *)"
-                " INSERT INTO again SELECT * FROM gone",
-                key,
-            )
-        # The trigger of an INSERT gives each row its new version.
-        cursor.execute("INSERT INTO nearcast.prices SELECT * FROM again")
+    statement = Path(__file__).with_name(name).read_bytes()
+    columns = {"symbols": [symbol for symbol, _ in keys], "dates": [day for _, day in keys]}
+    with connect(settings.need("postgres_dsn")) as connection:
+        # No insert between the look at the prices and the record of a deletion.
+        connection.execute("LOCK TABLE nearcast.prices IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(statement, columns)
 
 
 def _still_wrong(settings: Settings, symbols: Sequence[str], keys: Sequence[Key]) -> list[Key]:
     now = reconcile(settings, symbols)
-    return sorted({*now.missing, *now.different} & set(keys))
+    return sorted({*now.missing, *now.different, *now.extra} & set(keys))
