@@ -207,4 +207,12 @@ CREATE TABLE IF NOT EXISTS nearcast.forecasts (
     PRIMARY KEY (stock_symbol, date, horizon, as_of_date, model_version)
 );
 
+-- What a person should know of: failed tasks, late runs, late ticks.
+CREATE TABLE IF NOT EXISTS nearcast.alerts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    source text NOT NULL,
+    text text NOT NULL
+);
+
 RESET ROLE;

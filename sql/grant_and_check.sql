@@ -20,10 +20,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON nearcast.prices TO nearcast_writer;
 GRANT SELECT, INSERT, UPDATE ON nearcast.publications TO nearcast_writer;
 -- Its changes of the prices fill these two.
 GRANT SELECT, INSERT, UPDATE, DELETE ON nearcast.deletions, nearcast.outbox TO nearcast_writer;
-GRANT SELECT, INSERT ON nearcast.arrivals, nearcast.forecasts TO nearcast_writer;
+GRANT SELECT, INSERT ON nearcast.arrivals, nearcast.forecasts, nearcast.alerts TO nearcast_writer;
 GRANT SELECT ON nearcast.pending TO nearcast_writer;
 GRANT SELECT ON nearcast.prices, nearcast.publications, nearcast.deletions, nearcast.outbox, nearcast.pending,
-    nearcast.arrivals, nearcast.forecasts TO nearcast_reader;
+    nearcast.arrivals, nearcast.forecasts, nearcast.alerts TO nearcast_reader;
 
 -- The rights that must hold, and those that do: all of this database, its schemas and what is in ours.
 CREATE TEMPORARY TABLE wanted_right ON COMMIT DROP AS
@@ -39,6 +39,7 @@ FROM (VALUES
     ('nearcast_writer', 'nearcast.pending', '{SELECT}'),
     ('nearcast_writer', 'nearcast.arrivals', '{SELECT,INSERT}'),
     ('nearcast_writer', 'nearcast.forecasts', '{SELECT,INSERT}'),
+    ('nearcast_writer', 'nearcast.alerts', '{SELECT,INSERT}'),
     ('nearcast_reader', 'database nearcast', '{CONNECT}'),
     ('nearcast_reader', 'schema nearcast', '{USAGE}'),
     ('nearcast_reader', 'nearcast.prices', '{SELECT}'),
@@ -47,7 +48,8 @@ FROM (VALUES
     ('nearcast_reader', 'nearcast.outbox', '{SELECT}'),
     ('nearcast_reader', 'nearcast.pending', '{SELECT}'),
     ('nearcast_reader', 'nearcast.arrivals', '{SELECT}'),
-    ('nearcast_reader', 'nearcast.forecasts', '{SELECT}')
+    ('nearcast_reader', 'nearcast.forecasts', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.alerts', '{SELECT}')
 ) AS listed (grantee, object, privileges), unnest(privileges) AS privilege;
 
 CREATE TEMPORARY VIEW actual_right AS
