@@ -53,6 +53,7 @@ class Settings(BaseSettings):
 
     mlflow_tracking_uri: str | None = None
     dashboard_url: str | None = None
+    airflow_url: str | None = None
 
     def need(self, field: str) -> str:
         """Return a field's value, or raise a NearcastError that says how to get one."""

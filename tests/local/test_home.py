@@ -60,7 +60,7 @@ def test_every_command_reads_back_the_settings_of_the_services(
 ) -> None:
     for name in [name for name in os.environ if name.startswith("NEARCAST_")]:
         monkeypatch.delenv(name)
-    secrets, ports = Secrets(), {"postgres": 1, "gateway": 2, "mlflow": 3, "dashboard": 4}
+    secrets, ports = Secrets(), {"postgres": 1, "gateway": 2, "mlflow": 3, "dashboard": 4, "airflow": 5}
     write_services_file(home, ports, secrets)
     settings = load_settings(home)
     assert (

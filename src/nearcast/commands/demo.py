@@ -27,20 +27,28 @@ if TYPE_CHECKING:
     show_default=True,
     help="Live rows a second.",
 )
+@click.option("--no-airflow", is_flag=True, help="A quick run: the live rows are published without Airflow.")
 @click.option("--exit", "leave", is_flag=True, help="End after the report (default: keep the dashboard up).")
 @json_option
 def demo(
-    csv: Path | None, symbols: tuple[str, ...], live_rows: int, rate: float, leave: bool, as_json: bool
+    csv: Path | None,
+    symbols: tuple[str, ...],
+    live_rows: int,
+    rate: float,
+    no_airflow: bool,
+    leave: bool,
+    as_json: bool,
 ) -> None:
     """Run the whole path: prices to forecasts, with a live dashboard and a report at the end.
 
-    It starts what is needed, publishes the history as fast as it can and the last rows one by one. Ctrl-C
-    stops everything; the next run goes on where this one stopped.
+    It starts what is needed, publishes the history as fast as it can and has Airflow publish the last rows one
+    by one. Ctrl-C stops everything; the next run goes on where this one stopped.
 
     \b
     Examples:
       nearcast demo
       nearcast demo --exit --json
+      nearcast demo --no-airflow
       nearcast demo --csv prices.csv --symbol ACME --live-rows 30 --rate 0.5
     """
     from nearcast.demo.run import Options, run
@@ -55,7 +63,7 @@ def demo(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started_here = not Supervisor(home).alive()
     try:
-        report = run(home, Options(csv, symbols, live_rows, rate), output)
+        report = run(home, Options(csv, symbols, live_rows, rate, airflow=not no_airflow), output)
         output.result(report, lambda _: _show(output, report))
         if not leave and sys.stdin.isatty():
             _wait(output, report["urls"]["dashboard"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nearcast.demo import report
+from nearcast.demo.orchestrated import hold_back, publish_by_airflow, wait_for_dag
 from nearcast.demo.steps import Live, count, find_live, wait_for
 from nearcast.errors import NearcastError
 from nearcast.output import Output
@@ -36,12 +37,15 @@ class Options:
         How many of the last rows are published live.
     rate
         Live rows a second.
+    airflow
+        Whether Airflow publishes them; else this process does.
     """
 
     csv: Path | None
     symbols: tuple[str, ...]
     live_rows: int
     rate: float
+    airflow: bool = True
 
 
 @dataclass
@@ -109,7 +113,9 @@ def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, Load
     from nearcast.source.load import load_csv
 
     with stages.stage("services"):
-        settings = start(home, note=stages.output.note)
+        settings = start(home, note=stages.output.note, airflow=options.airflow)
+    if options.airflow:
+        hold_back(settings.home)
     with stages.stage("prices"):
         source = options.csv or BUNDLED
         symbols = options.symbols or (() if options.csv else BUNDLED_SYMBOLS)
@@ -156,7 +162,12 @@ def _live(settings: Settings, live: Live, options: Options, stages: Stages) -> N
     from nearcast.stream.publisher import count_pending, publish
 
     pending = count_pending(settings, symbols=live.symbols)
-    if pending:
+    if pending and options.airflow:
+        with stages.stage("Airflow is ready"):
+            api = wait_for_dag(settings.home)
+        with stages.stage(f"live: {options.rate:g} rows/s, by Airflow", pending) as advance:
+            publish_by_airflow(settings, api, live, options.rate, advance)
+    elif pending:
         with stages.stage(f"live: {options.rate:g} rows/s", pending) as advance:
             publish(settings, symbols=live.symbols, rate=options.rate, on_progress=advance)
     with stages.stage("live: in the lake and forecast"):
@@ -175,6 +186,7 @@ def _score(settings: Settings) -> Any:
 def _urls(settings: Settings) -> dict[str, str]:
     named = {
         "dashboard": settings.dashboard_url,
+        "airflow": settings.airflow_url,
         "mlflow": settings.mlflow_tracking_uri,
         "gateway": settings.aws_endpoint_url,
     }

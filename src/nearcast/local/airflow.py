@@ -94,6 +94,10 @@ def environment(home: Path) -> dict[str, str]:
         "scheduler": {
             "task_instance_heartbeat_timeout": LOST_AFTER_S,
             "task_instance_heartbeat_timeout_detection_interval": HEARTBEAT_S,
+            # What a lost scheduler had running is looked for only so often, and only when it counts as lost.
+            "scheduler_heartbeat_sec": HEARTBEAT_S,
+            "scheduler_health_check_threshold": 3 * HEARTBEAT_S + 1,
+            "orphaned_tasks_check_interval": HEARTBEAT_S,
         },
         # An API server that is away for a minute must not end what runs: a worker gives up after that many.
         "workers": {"min_heartbeat_interval": HEARTBEAT_S, "max_failed_heartbeats": 60 // HEARTBEAT_S},

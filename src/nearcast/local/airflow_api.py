@@ -37,16 +37,18 @@ class AirflowApi:
         """Tell whether the DAG processor has read this DAG already."""
         return bool(self._call("GET", f"/api/v2/dags?dag_id_pattern={quote(dag_id)}")["total_entries"])
 
-    def start_anew(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """End whatever run of a continuous DAG is under way, start one with ``conf``, and return its id.
-
-        The DAG's own runs follow it.
-        """
+    def pause(self, dag_id: str) -> None:
+        """Pause a DAG, and end its runs: those under way would go on otherwise."""
         dag = f"/api/v2/dags/{quote(dag_id)}"
         self._call("PATCH", dag, {"is_paused": True})
         for state in ("running", "queued"):
             for run in self._call("GET", f"{dag}/dagRuns?state={state}")["dag_runs"]:
                 self._call("PATCH", f"{dag}/dagRuns/{quote(run['dag_run_id'])}", {"state": "failed"})
+
+    def start(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run of a continuous DAG with ``conf`` and return its id; the DAG's own runs follow it."""
+        self.pause(dag_id)
+        dag = f"/api/v2/dags/{quote(dag_id)}"
         # Queued runs start in the order of run_after: this one before the DAG's own.
         request = {"logical_date": None, "run_after": LONG_AGO, "conf": conf}
         run_id: str = self._call("POST", f"{dag}/dagRuns", request)["dag_run_id"]

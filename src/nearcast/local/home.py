@@ -100,5 +100,6 @@ def write_services_file(home: Path, ports: Mapping[str, int], secrets: Secrets) 
         "aws_secret_access_key": secrets.aws_secret_access_key,
         "mlflow_tracking_uri": f"http://{HOST}:{ports['mlflow']}",
         "dashboard_url": f"http://{HOST}:{ports['dashboard']}",
+        "airflow_url": f"http://{HOST}:{ports['airflow']}",
     }
     write_env_file(home / SERVICES_FILE, values)
