@@ -119,19 +119,20 @@ class Cursor:
 
     def count(self) -> int:
         """Return how many changes are pending."""
-        found = self.link.execute(_sql("count_pending.sql"), self.bounds).fetchone()
-        return int(found[0])
+        return int(self._one("count_pending.sql", self.bounds)[0])
 
     def is_pending(self) -> bool:
         """Tell whether anything is pending."""
-        found = self.link.execute(_sql("is_pending.sql"), self.bounds).fetchone()
-        return bool(found[0])
+        return bool(self._one("is_pending.sql", self.bounds)[0])
 
     def ticks(self) -> tuple[float, float | None, float | None]:
         """Return now, the newest tick of the last `CATCH_UP_S`, and since when something has been pending."""
-        query = {**self.bounds, "catch_up_s": CATCH_UP_S}
-        now, newest, since = self.link.execute(_sql("ticks.sql"), query).fetchone()
+        now, newest, since = self._one("ticks.sql", {**self.bounds, "catch_up_s": CATCH_UP_S})
         return now, newest, since
+
+    def _one(self, name: str, parameters: dict[str, Any]) -> Row:
+        (found,) = self.link.execute(_sql(name), parameters).fetchall()
+        return tuple(found)
 
 
 @cache
