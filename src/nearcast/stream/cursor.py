@@ -97,14 +97,22 @@ class Cursor:
             if not self.link.closed:
                 self.link.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
 
-    def take(self, limit: int, interval: float | None = None, first_due: float | None = None) -> list[Change]:
+    def take(
+        self,
+        limit: int,
+        after: Change | None = None,
+        interval: float | None = None,
+        first_due: float | None = None,
+    ) -> list[Change]:
         """Write down up to ``limit`` pending changes as published and return them, oldest date first.
 
-        With an ``interval`` (seconds) they get ticks, from ``first_due`` (None: now) on, except those that an
-        interrupted step took before: they keep theirs.
+        They come ``after`` one that is on its way. With an ``interval`` (seconds) they get ticks, from ``first_due``
+        (None: now) on, except those that an interrupted step took before: they keep theirs.
         """
-        ticks = {"limit": limit, "interval": interval, "first_due": first_due}
-        found = self.link.execute(_sql("take_pending.sql"), {**self.bounds, **ticks}).fetchall()
+        symbol, day = after.row[:2] if after else ("", "-infinity")
+        place = {"limit": limit, "after_symbol": symbol, "after_date": day}
+        ticks = {"interval": interval, "first_due": first_due}
+        found = self.link.execute(_sql("take_pending.sql"), {**self.bounds, **place, **ticks}).fetchall()
         return [Change(row[:-3], *row[-3:]) for row in found]
 
     def confirm(self, changes: Iterable[Change]) -> None:
