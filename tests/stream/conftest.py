@@ -113,7 +113,7 @@ class FakeDynamo:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDynamo:
     """A DynamoDB in this process; without waits between attempts."""
     dynamo = FakeDynamo()
-    monkeypatch.setattr(aws, "client", lambda _service, _settings: dynamo)
+    monkeypatch.setattr(aws, "client", lambda _service, _settings, **_options: dynamo)
     monkeypatch.setattr("random.uniform", lambda _low, _high: 0.0)
     return dynamo
 

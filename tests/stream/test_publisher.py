@@ -179,7 +179,7 @@ def test_a_row_is_written_down_as_published_before_it_leaves(
             assert seen[-1][1] <= datetime.now(UTC)
             return super().batch_write_item(RequestItems)
 
-    monkeypatch.setattr(aws, "client", lambda _service, _settings: Looking())
+    monkeypatch.setattr(aws, "client", lambda _service, _settings, **_options: Looking())
     assert publish(loaded, limit=3, rate=1000).published == 3
     assert seen
     assert all(confirmed is None for _version, _published, confirmed in seen)

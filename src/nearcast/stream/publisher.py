@@ -170,7 +170,7 @@ class Publisher:
 @contextmanager
 def publisher(settings: Settings, bounds: Bounds) -> Iterator[Publisher]:
     """Yield a publisher within ``bounds``; what PostgreSQL refuses meanwhile is a SourceError."""
-    writer = Writer(aws.client("dynamodb", settings), settings.need("prices_table"))
+    writer = Writer(aws.client("dynamodb", settings, validate=False), settings.need("prices_table"))
     with refusals(KEPT, NEXT_STEP), ThreadPoolExecutor(THREADS) as pool:
         cursor = Cursor(settings.need("postgres_dsn"), bounds)
         try:
