@@ -93,7 +93,7 @@ BEGIN
         FROM new_rows JOIN nearcast.deletions USING (stock_symbol, date)
         WHERE prices.stock_symbol = new_rows.stock_symbol
             AND prices.date = new_rows.date
-            AND prices.version < deletions.version;
+            AND prices.version <= deletions.version;
         DELETE FROM nearcast.deletions USING new_rows
         WHERE deletions.stock_symbol = new_rows.stock_symbol AND deletions.date = new_rows.date;
     END IF;

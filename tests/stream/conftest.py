@@ -86,34 +86,58 @@ def settings(empty_database: Settings, dynamodb_url: str) -> Iterator[Settings]:
     client.delete_table(TableName=TABLE)
 
 
+class Killed(BaseException):
+    """Stands for the end of the process: nothing handles it."""
+
+
 class FakeDynamo:
     """Takes batches as DynamoDB does, leaving some items unprocessed or failing as it is told."""
 
     def __init__(self, leave: int = 0, fail_at: int = -1) -> None:
         self.leave, self.fail_at = leave, fail_at
+        self.failure: BaseException = ClientError(
+            {"Error": {"Code": "AccessDeniedException"}}, "BatchWriteItem"
+        )
+        self.applies_before_failing = False
         self.calls: list[int] = []
         self.taken: list[tuple[str, str]] = []
+        self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.removed: list[tuple[tuple[str, str], int]] = []
+        """Key and OldImage's version of each REMOVE change record."""
         self.lock = threading.Lock()
 
     def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
         (requests,) = RequestItems.values()
         with self.lock:
             self.calls.append(len(requests))
-            if len(self.calls) - 1 == self.fail_at:
-                raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "BatchWriteItem")
+            failing = len(self.calls) - 1 == self.fail_at
+            if failing and not self.applies_before_failing:
+                raise self.failure
             took = requests[: len(requests) - self.leave] or requests[:1] if self.leave < 25 else []
             for request in took:
-                item = request["PutRequest"]["Item"]
-                self.taken.append((item["date"]["S"], item["stock_symbol"]["S"]))
+                self._apply(request)
+            if failing:
+                raise self.failure
         left = requests[len(took) :]
         return {"UnprocessedItems": {TABLE: left} if left else {}}
+
+    def _apply(self, request: dict[str, Any]) -> None:
+        if "PutRequest" in request:
+            item = request["PutRequest"]["Item"]
+            self.taken.append((item["date"]["S"], item["stock_symbol"]["S"]))
+            self.items[self.taken[-1]] = item
+        else:
+            named = request["DeleteRequest"]["Key"]
+            key = (named["date"]["S"], named["stock_symbol"]["S"])
+            if (old := self.items.pop(key, None)) is not None:
+                self.removed.append((key, int(old["version"]["N"])))
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDynamo:
     """A DynamoDB in this process; without waits between attempts."""
     dynamo = FakeDynamo()
-    monkeypatch.setattr(aws, "client", lambda _service, _settings: dynamo)
+    monkeypatch.setattr(aws, "client", lambda _service, _settings, **_options: dynamo)
     monkeypatch.setattr("random.uniform", lambda _low, _high: 0.0)
     return dynamo
 

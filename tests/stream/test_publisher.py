@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +25,8 @@ from nearcast.errors import NearcastError, SourceError
 from nearcast.schema import BAR
 from nearcast.settings import Settings
 from nearcast.source.load import load_csv
+from nearcast.stream import publisher
+from nearcast.stream.cursor import LOCK_KEY, Bounds, Cursor
 from nearcast.stream.dynamodb import to_item
 from nearcast.stream.publisher import PublishReport, count_pending, publish
 from tests.conftest import PostgresCluster
@@ -179,7 +186,7 @@ def test_a_row_is_written_down_as_published_before_it_leaves(
             assert seen[-1][1] <= datetime.now(UTC)
             return super().batch_write_item(RequestItems)
 
-    monkeypatch.setattr(aws, "client", lambda _service, _settings: Looking())
+    monkeypatch.setattr(aws, "client", lambda _service, _settings, **_options: Looking())
     assert publish(loaded, limit=3, rate=1000).published == 3
     assert seen
     assert all(confirmed is None for _version, _published, confirmed in seen)
@@ -208,21 +215,35 @@ def test_at_a_rate_each_row_has_its_own_tick_and_late_ticks_are_caught_up(
     assert max(fake.calls) > 1, "what fell due in the stall left together"
 
 
-def test_a_second_publisher_is_refused(loaded: Settings, fake: FakeDynamo) -> None:
-    refused: list[NearcastError] = []
+def test_two_publishers_at_once_push_each_row_once(
+    loaded: Settings, fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nearcast.stream.publisher.STEP", 7)
+    with ThreadPoolExecutor(3) as pool:
+        fast = [pool.submit(publish, loaded) for _ in range(2)]
+        paced = pool.submit(publish, loaded, rate=200, limit=20)
+        reports = [future.result() for future in (*fast, paced)]
+    assert sum(report.published for report in reports) == 300
+    assert len(fake.taken) == len(set(fake.taken)) == 300
+    assert count_pending(loaded) == 0
 
-    def try_another(_rows: float) -> None:
-        with pytest.raises(NearcastError, match="Another publisher is at work") as raised:
-            publish(loaded)
-        refused.append(raised.value)
 
-    publish(loaded, limit=1, on_progress=try_another)
-    assert len(refused) == 1
-    assert publish(loaded, limit=1).published == 1
+def test_a_step_of_another_publisher_that_does_not_end_is_a_clear_error(
+    loaded: Settings, fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nearcast.stream.cursor.LOCK_TIMEOUT_S", 0.2)
+    with psycopg.connect(loaded.need("postgres_dsn")) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+        for rate in (None, 100.0):
+            with pytest.raises(NearcastError, match="Another publisher has been") as raised:
+                publish(loaded, rate=rate)
+            assert "pending" in raised.value.kept and "Stop the other" in raised.value.todo
+    assert fake.taken == []
+    assert publish(loaded).published == 300
 
 
 def test_a_lost_database_connection_is_a_clear_error_and_loses_no_row(
-    loaded: Settings, fake: FakeDynamo, postgres_cluster: PostgresCluster
+    loaded: Settings, fake: FakeDynamo, postgres_cluster: PostgresCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(_rows: float) -> None:
         with psycopg.connect(postgres_cluster.superuser_dsn) as link:
@@ -230,11 +251,56 @@ def test_a_lost_database_connection_is_a_clear_error_and_loses_no_row(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'nearcast_writer'"
             )
 
+    monkeypatch.setattr("nearcast.stream.publisher.STEP", 100)
     with pytest.raises(SourceError, match="PostgreSQL failed"):
-        publish(loaded, rate=1e9, on_progress=cut)
+        publish(loaded, on_progress=cut)
+    assert count_pending(loaded) == 200
     publish(loaded)
     assert len(set(fake.taken)) == 300
     assert count_pending(loaded) == 0
+
+
+def test_taking_a_row_reads_few_pages_however_many_are_confirmed(loaded: Settings, fake: FakeDynamo) -> None:
+    publish(loaded)
+    cursor = Cursor(loaded.need("postgres_dsn"), Bounds())
+    try:
+        for count in (10_000, 100_000):
+            cursor.link.execute(
+                "INSERT INTO nearcast.prices SELECT 'S' || s, date '1990-01-01' + d, 1, 1, 1, 1, 1"
+                " FROM generate_series(1, %s) d, generate_series(1, 20) s ON CONFLICT DO NOTHING",
+                (count // 20,),
+            )
+            while changes := cursor.take(5000):
+                cursor.confirm(changes)
+        cursor.link.execute("UPDATE nearcast.prices SET volume = 2 WHERE stock_symbol = 'S7' AND volume = 1")
+        cursor.link.execute("VACUUM (ANALYZE, INDEX_CLEANUP ON) nearcast.outbox")
+        parameters = {**cursor.bounds, "limit": 1, "interval": 1.0, "first_due": None}
+        parameters |= {"after_symbol": "", "after_date": "-infinity"}
+        take = (Path(publisher.__file__).parent / "take_pending.sql").read_bytes()
+        plan = cursor.link.execute(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + take, parameters).fetchall()
+        ((top,),) = plan[0]
+        assert top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"] < 60
+    finally:
+        cursor.close()
+
+
+def test_sigterm_ends_a_paced_run_after_its_step(loaded: Settings, settings: Settings) -> None:
+    environment = {
+        **os.environ,
+        "NEARCAST_POSTGRES_DSN": settings.need("postgres_dsn"),
+        "NEARCAST_PRICES_TABLE": TABLE,
+        "NEARCAST_AWS_ENDPOINT_URL": settings.need("aws_endpoint_url"),
+        "NEARCAST_AWS_ACCESS_KEY_ID": "test",
+        "NEARCAST_AWS_SECRET_ACCESS_KEY": "test",
+    }
+    command = [sys.executable, "-c", "from nearcast.cli import main; main()", "publish", "--rate", "5"]
+    with subprocess.Popen([*command, "--json"], env=environment, stdout=subprocess.PIPE) as run:
+        while not items(settings):
+            time.sleep(0.05)
+        run.terminate()
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert json.loads(said)["published"] == len(items(settings)) == 300 - count_pending(loaded)
 
 
 @pytest.mark.parametrize(

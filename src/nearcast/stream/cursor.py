@@ -97,14 +97,22 @@ class Cursor:
             if not self.link.closed:
                 self.link.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
 
-    def take(self, limit: int, interval: float | None = None, first_due: float | None = None) -> list[Change]:
+    def take(
+        self,
+        limit: int,
+        after: Change | None = None,
+        interval: float | None = None,
+        first_due: float | None = None,
+    ) -> list[Change]:
         """Write down up to ``limit`` pending changes as published and return them, oldest date first.
 
-        With an ``interval`` (seconds) they get ticks, from ``first_due`` (None: now) on, except those that an
-        interrupted step took before: they keep theirs.
+        They come ``after`` one that is on its way. With an ``interval`` (seconds) they get ticks, from ``first_due``
+        (None: now) on, except those that an interrupted step took before: they keep theirs.
         """
-        ticks = {"limit": limit, "interval": interval, "first_due": first_due}
-        found = self.link.execute(_sql("take_pending.sql"), {**self.bounds, **ticks}).fetchall()
+        symbol, day = after.row[:2] if after else ("", "-infinity")
+        place = {"limit": limit, "after_symbol": symbol, "after_date": day}
+        ticks = {"interval": interval, "first_due": first_due}
+        found = self.link.execute(_sql("take_pending.sql"), {**self.bounds, **place, **ticks}).fetchall()
         return [Change(row[:-3], *row[-3:]) for row in found]
 
     def confirm(self, changes: Iterable[Change]) -> None:
@@ -119,19 +127,20 @@ class Cursor:
 
     def count(self) -> int:
         """Return how many changes are pending."""
-        found = self.link.execute(_sql("count_pending.sql"), self.bounds).fetchone()
-        return int(found[0])
+        return int(self._one("count_pending.sql", self.bounds)[0])
 
     def is_pending(self) -> bool:
         """Tell whether anything is pending."""
-        found = self.link.execute(_sql("is_pending.sql"), self.bounds).fetchone()
-        return bool(found[0])
+        return bool(self._one("is_pending.sql", self.bounds)[0])
 
     def ticks(self) -> tuple[float, float | None, float | None]:
         """Return now, the newest tick of the last `CATCH_UP_S`, and since when something has been pending."""
-        query = {**self.bounds, "catch_up_s": CATCH_UP_S}
-        now, newest, since = self.link.execute(_sql("ticks.sql"), query).fetchone()
+        now, newest, since = self._one("ticks.sql", {**self.bounds, "catch_up_s": CATCH_UP_S})
         return now, newest, since
+
+    def _one(self, name: str, parameters: dict[str, Any]) -> Row:
+        (found,) = self.link.execute(_sql(name), parameters).fetchall()
+        return tuple(found)
 
 
 @cache

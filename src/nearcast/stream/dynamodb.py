@@ -41,8 +41,7 @@ def deletion_mark(row: Row) -> Item:
     A deletion's change record holds the item that was there. Only thus does it carry a version that PostgreSQL
     gave, by which it is older or newer than a row of the same key.
     """
-    version = {"version": {"N": repr(row[-1])}, "deleted": {"BOOL": True}}
-    return {**_key(row), **version}
+    return {**_key(row), "version": {"N": repr(row[-1])}, "deleted": {"BOOL": True}}
 
 
 def _key(row: Row) -> Item:

@@ -8,8 +8,9 @@ nothing; at worst a change is pushed twice, which changes nothing.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812
@@ -21,11 +22,15 @@ from nearcast.stream.cursor import Bounds, Change, Cursor
 from nearcast.stream.dynamodb import BATCH, KEPT, NEXT_STEP, Writer
 
 THREADS = 4
-CHUNK = BATCH * THREADS * 6
-"""Changes that are written down, pushed and confirmed together."""
+CHUNK = BATCH * THREADS * 3
+"""Changes that are written down together, and confirmed together while the next ones are pushed."""
+STEP = 4 * CHUNK
+"""Changes after which another publisher may take its turn."""
 
 Stop = Callable[[], bool]
 Progress = Callable[[float], None]
+Flight = list[tuple[list[Change], "Future[None]"]]
+"""Batches on their way."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def publish(
     stop: Stop = never,
     on_progress: Progress | None = None,
 ) -> PublishReport:
-    """Push as many changes to DynamoDB as are pending now, in the order of date and symbol.
+    """Push changes to DynamoDB, in the order of date and symbol, until none is pending.
 
     Another publisher may work beside it: each step's rows are its own. When each row was pushed first is
     `first_published_at` in nearcast.publications.
@@ -78,17 +83,15 @@ def publish(
         PostgreSQL failed.
     """
     bounds = Bounds(symbols, since, until)
-    pending = count_pending(settings, symbols=symbols, since=since, until=until)
-    left = pending if limit is None else min(pending, limit)
     if rate is not None:
         from nearcast.stream.pace import pace
 
-        paced = pace(settings, bounds, rate=rate, limit=left, wait=False, stop=stop, on_progress=on_progress)
+        paced = pace(settings, bounds, rate=rate, limit=limit, wait=False, stop=stop, on_progress=on_progress)
         return PublishReport(paced.published, paced.seconds)
     published, started = 0, time.monotonic()
     with publisher(settings, bounds) as push:
-        while published < left and not stop():
-            changes = push.step(min(CHUNK, left - published))
+        while (left := STEP if limit is None else min(STEP, limit - published)) and not stop():
+            changes = push.step(left)
             if not changes:
                 break
             published += len(changes)
@@ -130,26 +133,44 @@ class Publisher:
     def step(self, limit: int, interval: float | None = None, first_due: float | None = None) -> list[Change]:
         """Take up to ``limit`` changes, push them, and confirm those that arrived, even when others failed.
 
-        ``interval`` and ``first_due`` are `Cursor.take`'s. Returns what was published; nothing: none is pending.
+        A chunk is taken, and the one before it confirmed, while others are pushed. ``interval`` and
+        ``first_due`` are `Cursor.take`'s, for a single chunk. Returns what was published; nothing: none is pending.
         """
+        done: list[Change] = []
+        flights: deque[Flight] = deque()
         with self.cursor.step():
-            changes = self.cursor.take(limit, interval, first_due)
-            batches = [changes[start : start + BATCH] for start in range(0, len(changes), BATCH)]
-            futures = [self.pool.submit(self.writer, batch) for batch in batches]
-            failures = [future.exception() for future in futures]
-            done = [batch for batch, bad in zip(batches, failures, strict=True) if not bad]
-            if done:
-                self.cursor.confirm([change for batch in done for change in batch])
-        for failure in failures:
-            if failure:
-                raise failure
-        return changes
+            try:
+                changes = self.cursor.take(min(CHUNK, limit), None, interval, first_due)
+                while changes:
+                    flights.append(self._launch(changes))
+                    limit -= len(changes)
+                    changes = self.cursor.take(min(CHUNK, limit), changes[-1]) if limit else []
+                    if len(flights) > 1:
+                        done += self._land(flights.popleft())
+            finally:
+                while flights:
+                    done += self._land(flights.popleft())
+        return done
+
+    def _launch(self, changes: list[Change]) -> Flight:
+        batches = [changes[start : start + BATCH] for start in range(0, len(changes), BATCH)]
+        return [(batch, self.pool.submit(self.writer, batch)) for batch in batches]
+
+    def _land(self, flight: Flight) -> list[Change]:
+        """Wait for the batches, confirm those that arrived, and raise what went wrong with another."""
+        failures = [failure for _, future in flight if (failure := future.exception())]
+        arrived = [change for batch, future in flight if not future.exception() for change in batch]
+        if arrived:
+            self.cursor.confirm(arrived)
+        if failures:
+            raise failures[0]
+        return arrived
 
 
 @contextmanager
 def publisher(settings: Settings, bounds: Bounds) -> Iterator[Publisher]:
     """Yield a publisher within ``bounds``; what PostgreSQL refuses meanwhile is a SourceError."""
-    writer = Writer(aws.client("dynamodb", settings), settings.need("prices_table"))
+    writer = Writer(aws.client("dynamodb", settings, validate=False), settings.need("prices_table"))
     with refusals(KEPT, NEXT_STEP), ThreadPoolExecutor(THREADS) as pool:
         cursor = Cursor(settings.need("postgres_dsn"), bounds)
         try:

@@ -6,7 +6,8 @@ WITH clock AS MATERIALIZED (
 ), batch AS MATERIALIZED (
     SELECT date, stock_symbol, version, deleted
     FROM nearcast.outbox
-    WHERE date BETWEEN %(since)s::date AND %(until)s::date
+    WHERE (date, stock_symbol) > (%(after_date)s::date, %(after_symbol)s::text)
+        AND date BETWEEN %(since)s::date AND %(until)s::date
         AND (%(symbols)s::text[] IS NULL OR stock_symbol = ANY (%(symbols)s::text[]))
     ORDER BY date, stock_symbol
     LIMIT %(limit)s

@@ -1,0 +1,76 @@
+"""`nearcast bench …`: what is measured, as ratios where there is a peer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nearcast.cli import json_option
+
+if TYPE_CHECKING:
+    from nearcast.output import Output
+
+
+@click.group()
+def bench() -> None:
+    """Measurements, each in a world of its own that is thrown away.
+
+    \b
+    Example:
+      nearcast bench publish --json
+    """
+
+
+@bench.command()
+@click.option(
+    "--rows",
+    "sizes",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(5_800, 20_000, 100_000),
+    show_default=True,
+    help="How many rows (may be repeated); costs are relative to the first.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Parts of each size."
+)
+@json_option
+def publish(sizes: tuple[int, ...], rounds: int, as_json: bool) -> None:
+    """Measure the publisher beside a bare loop of BatchWriteItem and beside a client for each row.
+
+    \b
+    Examples:
+      nearcast bench publish                  5,800, 20,000 and 100,000 rows; some minutes
+      nearcast bench publish --rows 2000 --rounds 2 --json
+    """
+    from nearcast.bench.publish import bench_publish
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    document = bench_publish(sizes, output.note, rounds)
+    output.result(document, lambda _: _show(output, document))
+
+
+def _show(output: Output, document: dict[str, Any]) -> None:
+    rows = []
+    for size, growth in zip(document["sizes"], document["growth"], strict=True):
+        ours, ratios = size["publisher"], size["ratios"]
+        rates = (ours["rows_per_s"][hop] for hop in ("dynamodb", "kinesis", "raw"))
+        shown = (ratios["publisher_to_ceiling"], ratios["raw_to_dynamodb"], growth["wall_per_row"])
+        memory = ours["peak_rss_mb"]["writer"]
+        rows.append((size["rows"], *rates, *shown, growth["cpu_per_row"], memory))
+    columns = (
+        "rows",
+        "to DynamoDB",
+        "to Kinesis",
+        "to S3",
+        "÷ ceiling",
+        "S3 ÷ DynamoDB",
+        "wall/row",
+        "CPU/row",
+        "MB",
+    )
+    output.table("Publisher (rows a second)", columns, rows)
+    single = document["one_client"]
+    output.note(f"A client for each row: {single['rows_per_s']} rows a second, over {single['rows']} rows.")
