@@ -41,6 +41,10 @@ def test_the_hudi_job_writes_and_registers_the_bar() -> None:
     assert written == [[column.name, column.lake] for column in schema.BAR] + [["year", "string"]]
     registered = [*hudi_job.CATALOG_COLUMNS, ("stock_symbol", "string")]
     assert sorted(registered) == sorted((column.name, column.lake) for column in schema.BAR)
+    assert hudi_job.PRICES == transformer.PRICES == schema.PRICE_COLUMNS
+    assert hudi_job.SYMBOL.pattern == transformer.SYMBOL.pattern
+    positions = [hudi_job.OPEN_PRICE, hudi_job.VERSION, hudi_job.YEAR]
+    assert [written[i][0] for i in positions] == ["open_price", "version", "year"]
     assert hudi_job.RECORD_KEY == schema.RECORD_KEY
     assert hudi_job.ORDERING_FIELD == schema.ORDERING_FIELD
 

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     prices_table: str | None = None
     stream_name: str | None = None
     delivery_stream: str | None = None
+    transformer: str | None = None
+    """Name of the delivery stream's Lambda."""
     raw_bucket: str | None = None
     hudi_bucket: str | None = None
     artifacts_bucket: str | None = None

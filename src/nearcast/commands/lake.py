@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, reconcile, follow.
+    """The lake: crawl, upsert, sync, query, reconcile, redrive, follow.
 
     \b
     Examples:
@@ -165,6 +165,40 @@ def _show_difference(output: Output, document: dict[str, Any]) -> None:
         shown = ", ".join(f"{symbol} {day}" for symbol, day in keys[:5])
         rows.append((name, len(keys) if isinstance(value, list) else value, shown + " …" * (len(keys) > 5)))
     output.table("Source and lake", ["", "rows", ""], rows)
+
+
+@lake.command()
+@json_option
+def redrive(as_json: bool) -> None:
+    """Send failed records through again, once their cause is mended; what still fails stays, with its reason.
+
+    Change records that the Lambda refused go back to the stream, lines that the Hudi job could not read become
+    raw objects again, and messages of the dead-letter queue return to the job's queue.
+
+    \b
+    Example:
+      nearcast lake redrive
+    """
+    from dataclasses import asdict
+
+    from nearcast.lake.redrive import error_objects
+    from nearcast.lake.redrive import redrive as run_redrive
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    settings = load_settings()
+    with output.progress("sending failed records again", len(error_objects(settings))) as advance:
+        report = run_redrive(settings, advance)
+    document = asdict(report)
+    output.result(document, lambda _: _show_redrive(output, document))
+
+
+def _show_redrive(output: Output, document: dict[str, Any]) -> None:
+    output.stdout.print(f"sent again: {document['redriven']}\nstill failing: {document['still_failing']}")
+    if document["reasons"]:
+        rows = [(one["records"], one["reason"], one["example"]) for one in document["reasons"][:20]]
+        output.table("Still failing", ["records", "reason", "for example in"], rows)
 
 
 @lake.command()

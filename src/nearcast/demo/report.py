@@ -11,7 +11,7 @@ from nearcast.settings import Settings
 
 def rows(settings: Settings, symbols: list[str]) -> dict[str, int]:
     """Return how many rows each hop holds of ``symbols``, and what differs between the source and the lake."""
-    from nearcast.lake.counts import dynamodb_rows, raw_lines, rejected_records
+    from nearcast.lake.counts import dynamodb_rows, raw_rows, rejected_records
     from nearcast.lake.reconcile import reconcile
     from nearcast.source.database import connect
 
@@ -23,7 +23,7 @@ def rows(settings: Settings, symbols: list[str]) -> dict[str, int]:
     return {
         "source": found[0] if found else 0,
         "dynamodb": dynamodb_rows(settings, symbols),
-        "raw": sum(1 for _ in raw_lines(settings, symbols)),
+        "raw": raw_rows(settings, symbols),
         "lake": difference.lake_rows,
         "missing": len(difference.missing),
         "extra": len(difference.extra),

@@ -41,12 +41,30 @@ def dynamodb_rows(settings: Settings, symbols: list[str]) -> int:
 
 
 def raw_lines(settings: Settings, symbols: list[str], since: datetime | None = None) -> Iterator[RawLine]:
-    """Yield the raw lines of ``symbols``, of objects stored at or after ``since`` (UTC)."""
+    """Yield the raw lines of ``symbols``, rows and deletions, of objects stored at or after ``since`` (UTC).
+
+    A line that is no row is left out: the Hudi job puts it under the error prefix, with its reason.
+    """
+    from nearcast.lake.hudi_job import parse_row
+
     for body, stored_at in _bodies(settings, RAW_PREFIX, since):
         for line in body.splitlines():
-            record = json.loads(line)
-            if record["stock_symbol"] in symbols:
-                yield RawLine(record, stored_at)
+            try:
+                symbol = parse_row(line)[0]
+            except (ValueError, RecursionError):
+                continue
+            if symbol in symbols:
+                yield RawLine(json.loads(line), stored_at)
+
+
+def raw_rows(settings: Settings, symbols: list[str]) -> int:
+    """Return how many rows of ``symbols`` the raw lines hold: keys whose newest line is no deletion."""
+    newest: dict[tuple[str, str], tuple[int, bool]] = {}
+    for line in raw_lines(settings, symbols):
+        key = (line.record["stock_symbol"], line.record["date"])
+        state = (line.record["version"], bool(line.record.get("deleted")))
+        newest[key] = max(state, newest.get(key, state))
+    return sum(not deleted for _, deleted in newest.values())
 
 
 def rejected_records(settings: Settings) -> int:

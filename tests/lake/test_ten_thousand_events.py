@@ -1,0 +1,147 @@
+"""10,000 malformed, duplicated, reordered and late events through the Lambda and the Hudi job.
+
+Every record ends in exactly one of table, dropped by rule, or error prefix with a reason; the table, read by
+hudi-rs, is the source's.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections import Counter, defaultdict
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from nearcast.aws import client
+from nearcast.lake.query import query
+from nearcast.lake.snapshot import read_snapshot
+from nearcast.lake.sync import sync
+from nearcast.lake.upsert import run_job, waiting_objects
+from nearcast.schema import BAR
+from nearcast.settings import Settings
+from nearcast.stream.transformer import lambda_handler
+from tests.lake.events import SYMBOLS, Event, Key, stream
+
+EVENTS = 10_000
+COMMITS = 8
+SEED = 20261124
+RESULTS = {"row": "Ok", "deletion": "Ok", "mark": "Dropped", "malformed": "ProcessingFailed"}
+
+
+def transformed(events: list[Event]) -> list[tuple[str, bytes]]:
+    """Send events through the Lambda, in Firehose's batches; return the delivered lines with their folders."""
+    lines = []
+    for start in range(0, len(events), 500):
+        batch = [event.record(str(start + i)) for i, event in enumerate(events[start : start + 500])]
+        answers = lambda_handler({"invocationId": "1", "records": batch}, None)["records"]
+        assert [answer["recordId"] for answer in answers] == [record["recordId"] for record in batch]
+        for record, answer in zip(batch, answers, strict=True):
+            assert answer["result"] == RESULTS[events[int(record["recordId"])].fate], record
+            if answer["result"] == "ProcessingFailed":
+                assert answer["data"] == record["data"]
+            if answer["result"] == "Ok":
+                keys = answer["metadata"]["partitionKeys"]
+                folder = f"prices/year={keys['year']}/month={keys['month']}/"
+                lines.append((folder, base64.b64decode(answer["data"]).rstrip(b"\n")))
+    return lines
+
+
+def damaged(chance: random.Random, lines: list[tuple[str, bytes]], count: int) -> list[tuple[str, bytes]]:
+    """Return ``count`` lines that are no rows, each another: cut, changed, or no JSON at all."""
+    result = []
+    for i, (folder, line) in enumerate(chance.choices(lines, k=count)):
+        record = json.loads(line)
+        variants = [
+            b"%d:" % i + line,
+            line[: chance.randrange(2, len(line))] + b"\xff%d" % i,
+            json.dumps({**record, "version": f"v{i}"}).encode(),
+            json.dumps({**record, "stock_symbol": f"../{i}"}).encode(),
+            json.dumps({**record, "deleted": i + 2}).encode(),
+            json.dumps([i]).encode(),
+        ]
+        result.append((folder, chance.choice(variants)))
+    return result
+
+
+def objects_of(
+    chance: random.Random, lines: list[tuple[str, bytes]], commit: int
+) -> list[tuple[str, list[bytes]]]:
+    """Return the raw objects (key, lines) of one commit: lines of a folder, at most 40 in an object."""
+    folders: defaultdict[str, list[bytes]] = defaultdict(list)
+    for folder, line in lines:
+        folders[folder].append(line)
+    objects: list[tuple[str, list[bytes]]] = []
+    for folder, held in folders.items():
+        while held:
+            size = chance.randint(1, 40)
+            objects.append((f"{folder}property {commit}+{len(objects)}", held[:size]))
+            del held[:size]
+    chance.shuffle(objects)
+    return objects
+
+
+def deliver(settings: Settings, objects: list[tuple[str, list[bytes]]], repeated: list[str]) -> None:
+    """Store raw objects, which are notified of, and notify again of some that were stored before."""
+    bucket = settings.need("raw_bucket")
+    for key, lines in objects:
+        client("s3", settings).put_object(Bucket=bucket, Key=key, Body=b"\n".join([*lines, b""]))
+    for key in repeated:
+        place = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key)}}
+        body = json.dumps({"Records": [{"eventSource": "aws:s3", "s3": place}]})
+        client("sqs", settings).send_message(QueueUrl=settings.need("raw_queue_url"), MessageBody=body)
+
+
+def error_lines(settings: Settings) -> Counter[bytes]:
+    """Return the lines under the job's error prefix; each has a reason."""
+    s3, bucket = client("s3", settings), settings.need("raw_bucket")
+    found: Counter[bytes] = Counter()
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="errors/hudi-job-failed/")
+    for item in (item for page in pages for item in page.get("Contents", [])):
+        for line in s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().splitlines():
+            document = json.loads(line)
+            assert document["errorMessage"] and document["errorCode"] == "HudiJob.InvalidLine"
+            found[base64.b64decode(document["rawData"])] += 1
+    return found
+
+
+def table_rows(settings: Settings) -> dict[Key, tuple[Any, ...]]:
+    """Return the rows of the Hudi table, read by hudi-rs; none may be there twice."""
+    sync(settings)
+    rows = read_snapshot(settings, [column.name for column in BAR]).to_pylist()
+    found = {
+        (row["stock_symbol"], row["date"]): tuple(row.values())[2:]
+        for row in rows
+        if row["stock_symbol"] in SYMBOLS
+    }
+    assert len(found) == sum(row["stock_symbol"] in SYMBOLS for row in rows)
+    return found
+
+
+@pytest.mark.timeout(280)
+def test_every_event_ends_in_one_place_and_the_table_is_the_source(deployed: Settings) -> None:
+    history, events = stream(SEED, EVENTS)
+    assert len(events) == EVENTS
+    chance = random.Random(SEED)
+    lines = transformed(events)
+    broken = damaged(chance, lines, EVENTS // 100)
+    total = len(lines)
+    stored: list[str] = []
+    for commit in range(COMMITS):
+        part = lines[commit * total // COMMITS : (commit + 1) * total // COMMITS]
+        part += broken[commit::COMMITS]
+        chance.shuffle(part)
+        objects = objects_of(chance, part, commit)
+        stored += [key for key, _ in objects]
+        deliver(deployed, objects, chance.sample(stored, len(stored) // 4))
+        run_job(deployed)
+        assert waiting_objects(deployed) == 0
+    assert error_lines(deployed) == Counter(line for _, line in broken)
+    expected = history.rows()
+    assert table_rows(deployed) == expected
+    fates = Counter(event.fate for event in events)
+    assert min(fates.values()) > EVENTS // 20 and 0 < len(expected) < len(history.newest)
+    [[living]] = query(deployed, f"SELECT count(*) FROM prices WHERE stock_symbol IN {SYMBOLS}").rows
+    assert living == len(expected)
