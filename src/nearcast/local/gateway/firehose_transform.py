@@ -188,7 +188,7 @@ def _parse(answer: bytes, attempts: int) -> Answers:
 def _outcome(
     settings: DeliverySettings, record: StreamRecord, record_id: str, answers: Answers
 ) -> Outcome | None:
-    answer = answers.records.get(record_id)
+    answer: Any = answers.records.get(record_id)
     code = answers.code or _fault(answer, record_id in answers.duplicated)
     if code:
         message = answers.message or MESSAGES[code]
