@@ -107,8 +107,7 @@ def test_the_settings_are_those_that_were_deployed(deployed: Settings) -> None:
     [
         ("p/year=!{partitionKeyFromLambda:year}/", "p/year=2023/"),
         ("e/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/", "e/processing-failed/2023/06/21/"),
-        ("plain/", "plain/2023/06/21/17/"),
-        ("", "2023/06/21/17/"),
+        ("p/!{timestamp:yyyy}/day=!{timestamp:dd}T!{timestamp:HH}/", "p/2023/day=21T17/"),
     ],
 )
 def test_prefixes_are_evaluated_as_documented(template: str, expected: str) -> None:

@@ -5,6 +5,7 @@ They run on worker threads, never on the event loop's own thread.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,11 +51,28 @@ def on_loop(function: Callable[..., None], *arguments: Any) -> None:
     app._MAIN_LOOP.call_soon_threadsafe(function, *arguments)
 
 
-def _send(service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[Any, Any]:
+def from_loop(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns on the event loop's thread, in this thread's account and region."""
+    from ministack import app
+
+    async def called() -> Any:
+        return function(*arguments)
+
+    return asyncio.run_coroutine_threadsafe(called(), app._MAIN_LOOP).result(TIMEOUT_S)
+
+
+def _send(
+    service: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    timeout_s: float = TIMEOUT_S,
+) -> tuple[Any, Any]:
     from ministack import app
 
     status, answered, content = app.call_service_handler_sync(
-        app.SERVICE_HANDLERS[service], method, path, headers, body, {}, TIMEOUT_S
+        app.SERVICE_HANDLERS[service], method, path, headers, body, {}, timeout_s
     )
     if status >= 300:
         raise _error(service, status, content)
@@ -86,11 +104,16 @@ def glue(action: str, **document: Any) -> dict[str, Any]:
     return call("glue", action, **document)
 
 
-def invoke(function_arn: str, payload: bytes) -> bytes:
-    """Invoke a Lambda function and return its answer. Raises AwsError when the function fails."""
+def invoke(function_arn: str, payload: bytes, timeout_s: float) -> bytes:
+    """Invoke a Lambda function and return its answer.
+
+    Raises AwsError when the function fails, TimeoutError when it takes more than ``timeout_s`` seconds.
+    """
     name = function_arn.partition(":function:")[2] or function_arn
     path = f"/2015-03-31/functions/{name.partition(':')[0]}/invocations"
-    answered, content = _send("lambda", "POST", path, {"content-type": "application/json"}, payload)
+    answered, content = _send(
+        "lambda", "POST", path, {"content-type": "application/json"}, payload, timeout_s
+    )
     if any(header.lower() == "x-amz-function-error" for header in answered):
         raise AwsError("Lambda.FunctionError", content.decode(errors="replace")[:500])
     return bytes(content)

@@ -1,7 +1,7 @@
 """Firehose delivery: from a Kinesis stream through the Lambda to objects on S3, at least once.
 
 A checkpoint (the sequence number of each shard up to which everything lies on S3) is written after each
-flush, so a restart delivers again what was only buffered, and loses nothing.
+delivery, so a restart delivers again what was only buffered, and loses nothing.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ import os
 import threading
 import time
 import uuid
-from collections import defaultdict
 from pathlib import Path
 
 from nearcast.local.gateway import calls, kinesis
-from nearcast.local.gateway.firehose_settings import DeliverySettings, read_settings
-from nearcast.local.gateway.firehose_transform import StreamRecord, transform
-from nearcast.local.gateway.hooks import AwsError
+from nearcast.local.gateway.firehose_buffers import ACTIVE_PARTITIONS, Buffer, Buffers, Key
+from nearcast.local.gateway.firehose_counters import Counters
+from nearcast.local.gateway.firehose_settings import MIB, DeliverySettings, evaluate_prefix, read_settings
+from nearcast.local.gateway.firehose_transform import PAYLOAD_BYTES, StreamRecord, event_bytes, transform
 from nearcast.log import get_logger
 
-TICK_S = 0.05
 IDLE_S = 1.0
 DISCOVER_S = 2.0
-READ_LIMIT = 2000
+RETRY_S = 0.5
+HELD_BYTES = 256 * MIB
+"""Bytes in all S3 buffers of a delivery stream from which on they are delivered before their time."""
 log = get_logger("firehose")
 
 
 class Delivery:
-    """One delivery stream: its read positions, the Lambda's buffer and the S3 buffer."""
+    """One delivery stream: its read positions, the Lambda's buffer and the S3 buffers."""
 
     def __init__(self, settings: DeliverySettings, checkpoint_dir: Path, region: str) -> None:
         self.settings = settings
         self.region = region
         self.checkpoint_file = checkpoint_dir / f"{settings.name}.json"
-        self.transformed: dict[str, str] = self._load_checkpoint()
-        self.checkpoint = dict(self.transformed)
-        self.iterators: dict[str, str] = {}
+        self.checkpoint = self._load_checkpoint()
+        self.read_to = dict(self.checkpoint)
         self.pending: list[StreamRecord] = []
         self.pending_bytes = 0
         self.pending_since = 0.0
-        self.buffer: defaultdict[str, bytearray] = defaultdict(bytearray)
-        self.buffered_since = 0.0
+        self.buffers = Buffers(self.checkpoint)
+        self.counters = Counters(settings.name)
 
     def _load_checkpoint(self) -> dict[str, str]:
         if not self.checkpoint_file.exists():
@@ -49,128 +49,143 @@ class Delivery:
         checkpoint: dict[str, str] = json.loads(self.checkpoint_file.read_text())
         return checkpoint
 
-    @property
-    def waiting(self) -> bool:
-        """Whether records are buffered."""
-        return bool(self.pending or self.buffer)
-
     def step(self) -> int:
-        """Read what is new, transform and flush what is due; return how many records were read."""
+        """Read what is new, transform and deliver what is due; return how many records were read."""
+        self._relieve()
         read = self._read()
-        if self._pending_due():
+        while self._pending_due():
             self._transform()
-        if self._flush_due():
-            self.flush()
+            self._relieve()
+        self._deliver(self.buffers.due(self.settings, time.monotonic()))
+        self.counters.publish()
         return read
 
     def finish(self) -> None:
         """Deliver everything that was read, whatever the buffers' hints say."""
-        self._transform()
-        self.flush()
+        while self.pending:
+            self._transform()
+        self._deliver(list(self.buffers.open))
+        self.counters.publish(at_once=True)
+
+    def next_due(self) -> float:
+        """Return when a buffer reaches its interval (monotonic seconds); infinity when none holds anything."""
+        times = [buffer.since + self.settings.buffer_seconds for buffer in self.buffers.open.values()]
+        if self.pending:
+            times.append(self.pending_since + self.settings.lambda_buffer_seconds)
+        return min(times, default=float("inf"))
+
+    def _relieve(self) -> None:
+        """Deliver everything when the buffers are full: while S3 refuses, nothing more is taken in."""
+        if self.buffers.size >= HELD_BYTES:
+            self._deliver(list(self.buffers.open))
 
     def _read(self) -> int:
         if self.pending_bytes >= self.settings.lambda_buffer_bytes:
             return 0
-        stream = self.settings.stream_name
         count = 0
-        for shard in calls.call("kinesis", "ListShards", StreamName=stream)["Shards"]:
-            count += self._read_shard(stream, shard["ShardId"])
+        shards = calls.from_loop(kinesis.read, self.settings.stream_name, self.read_to)
+        for shard_id, read in shards.items():
+            if read.records:
+                self._take_in(shard_id, read)
+                count += len(read.records)
         return count
 
-    def _read_shard(self, stream: str, shard_id: str) -> int:
-        if shard_id not in self.iterators:
-            self.iterators[shard_id] = self._iterator(stream, shard_id)
-        try:
-            answer = calls.call(
-                "kinesis", "GetRecords", ShardIterator=self.iterators[shard_id], Limit=READ_LIMIT
-            )
-        except AwsError as error:
-            if error.code != "ExpiredIteratorException":
-                raise
-            # Read again from the checkpoint: at least once.
-            self.pending, self.pending_bytes = [], 0
-            self.iterators.clear()
-            return 0
-        records = answer["Records"]
-        if not records:
-            return 0
-        self.iterators[shard_id] = answer["NextShardIterator"]
+    def _take_in(self, shard_id: str, read: kinesis.Read) -> None:
         if not self.pending:
             self.pending_since = time.monotonic()
-        for record in records:
-            arrival_ms = round(float(record["ApproximateArrivalTimestamp"]) * 1000)
-            self.pending.append(
-                StreamRecord(
-                    shard_id, record["SequenceNumber"], record["PartitionKey"], record["Data"], arrival_ms
-                )
+        records = [
+            StreamRecord(
+                shard_id,
+                record["SequenceNumber"],
+                record["PartitionKey"],
+                record["Data"],
+                round(float(record["ApproximateArrivalTimestamp"]) * 1000),
             )
-            self.pending_bytes += len(record["Data"])
-        return len(records)
-
-    def _iterator(self, stream: str, shard_id: str) -> str:
-        start = {"ShardIteratorType": "TRIM_HORIZON"}
-        if shard_id in self.transformed:
-            start = {
-                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-                "StartingSequenceNumber": self.transformed[shard_id],
-            }
-        answer = calls.call("kinesis", "GetShardIterator", StreamName=stream, ShardId=shard_id, **start)
-        return str(answer["ShardIterator"])
+            for record in read.records
+        ]
+        size = sum(map(_data_bytes, records))
+        self.pending += records
+        self.pending_bytes += size
+        self.read_to[shard_id] = records[-1].sequence_number
+        self.counters.add("DataReadFromKinesisStream.Records", len(records))
+        self.counters.add("DataReadFromKinesisStream.Bytes", size)
+        self.counters.add("KinesisMillisBehindLatest", read.behind_ms)
 
     def _pending_due(self) -> bool:
         if not self.pending:
             return False
-        age = time.monotonic() - self.pending_since
-        full = self.pending_bytes >= self.settings.lambda_buffer_bytes
-        return full or self.settings.lambda_arn is None or age >= self.settings.lambda_buffer_seconds
+        if self.settings.lambda_arn is None or self.pending_bytes >= self.settings.lambda_buffer_bytes:
+            return True
+        return time.monotonic() - self.pending_since >= self.settings.lambda_buffer_seconds
 
     def _transform(self) -> None:
-        while self.pending:
-            batch = self._take_batch()
-            for delivered in transform(self.settings, batch, self.region):
-                if not self.buffer:
-                    self.buffered_since = time.monotonic()
-                self.buffer[delivered.prefix] += delivered.body
-            for record in batch:
-                self.transformed[record.shard_id] = record.sequence_number
+        """Bring the next batch into the S3 buffers; only then does it leave the Lambda's."""
+        batch = self._next_batch()
+        outcomes = transform(self.settings, batch, self.region, self.counters)
+        now = time.monotonic()
+        self.buffers.exceeded = 0
+        for record, outcome in zip(batch, outcomes, strict=True):
+            self.buffers.add(self.settings, record, outcome, now)
+        del self.pending[: len(batch)]
+        self.pending_bytes -= sum(map(_data_bytes, batch))
+        self.pending_since = now
+        if self.settings.partition_keys:
+            self.counters.add("ActivePartitionsLimit", ACTIVE_PARTITIONS)
+            self.counters.add("PartitionCount", self.buffers.active)
+            self.counters.add("PartitionCountExceeded", min(self.buffers.exceeded, 1))
 
-    def _take_batch(self) -> list[StreamRecord]:
-        """Take at most the Lambda's buffer size from the pending records, and one record at least."""
-        size = count = 0
-        for record in self.pending:
-            size += len(record.data)
-            if count and size > self.settings.lambda_buffer_bytes:
-                break
-            count += 1
-        batch, self.pending = self.pending[:count], self.pending[count:]
-        self.pending_bytes = sum(len(record.data) for record in self.pending)
-        return batch
+    def _next_batch(self) -> list[StreamRecord]:
+        """Return what fits into the Lambda's buffer and into an event, and one record at least."""
+        size = event = 0
+        for count, record in enumerate(self.pending):
+            size += _data_bytes(record)
+            event += event_bytes(record)
+            if count and (size > self.settings.lambda_buffer_bytes or event > PAYLOAD_BYTES):
+                return self.pending[:count]
+        return self.pending[:]
 
-    def _flush_due(self) -> bool:
-        if not self.buffer:
-            return False
-        size = sum(map(len, self.buffer.values()))
-        age = time.monotonic() - self.buffered_since
-        return size >= self.settings.buffer_bytes or age >= self.settings.buffer_seconds
-
-    def flush(self) -> None:
-        """Write one object for each prefix, then the checkpoint."""
-        moment = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime())
-        for prefix in list(self.buffer):
-            key = f"{prefix}{self.settings.name}-1-{moment}-{uuid.uuid4()}"
-            calls.put_object(self.settings.bucket, key, bytes(self.buffer[prefix]))
+    def _deliver(self, due: list[Key]) -> None:
+        """Write an object for each buffer, then the checkpoint."""
+        for key in due:
+            self._put(self.buffers.open[key])
             # Only what is on S3 leaves the buffer: a failed put is tried again on the next step.
-            del self.buffer[prefix]
-        self._save_checkpoint()
+            self.buffers.close(key)
+        # With no buffer open the records may all have been dropped.
+        if due or not self.buffers.open:
+            self._save_checkpoint(self.buffers.positions())
 
-    def _save_checkpoint(self) -> None:
+    def _put(self, buffer: Buffer) -> None:
+        arrival = time.gmtime(buffer.oldest_ms / 1000)
+        prefix = evaluate_prefix(buffer.template, arrival, buffer.partition_keys, buffer.error_type)
+        moment = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime())
+        key = f"{prefix}{self.settings.name}-{self.settings.version}-{moment}-{uuid.uuid4()}"
+        try:
+            calls.put_object(self.settings.bucket, key, bytes(buffer.body))
+        except Exception:
+            self.counters.add("DeliveryToS3.Success", 0)
+            raise
+        if not buffer.error_type:
+            self.counters.add("DeliveryToS3.Records", buffer.records)
+            self.counters.add("DeliveryToS3.Bytes", len(buffer.body))
+        self.counters.add("DeliveryToS3.ObjectCount", 1)
+        self.counters.add("DeliveryToS3.Success", 1)
+        self.counters.add("DeliveryToS3.DataFreshness", max(0.0, time.time() - buffer.oldest_ms / 1000))
+
+    def _save_checkpoint(self, positions: dict[str, str]) -> None:
+        if positions == self.checkpoint:
+            return
         temporary = self.checkpoint_file.with_suffix(".tmp")
         with temporary.open("w") as stream:
-            json.dump(self.transformed, stream)
+            json.dump(positions, stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(self.checkpoint_file)
-        self.checkpoint = dict(self.transformed)
+        self.checkpoint = positions
+
+
+def _data_bytes(record: StreamRecord) -> int:
+    """Return the bytes of a record's data; it is base64."""
+    return len(record.data) * 3 // 4
 
 
 class DeliveryWorker:
@@ -204,17 +219,25 @@ class DeliveryWorker:
                 if time.monotonic() - discovered > DISCOVER_S:
                     self._discover()
                     discovered = time.monotonic()
-                read = sum(delivery.step() for delivery in list(self.deliveries.values()))
+                steps = [self._step(delivery) for delivery in list(self.deliveries.values())]
                 self._trim()
             except Exception:
-                # A worker outlives any failure of one step; what was buffered stays and is tried again.
-                log.exception("delivery step failed")
-                self.stopping.wait(0.5)
+                log.exception("delivery round failed")
+                self.stopping.wait(RETRY_S)
                 continue
-            if not read:
+            if not any(steps):
                 self._rest()
         for delivery in self.deliveries.values():
             delivery.finish()
+
+    def _step(self, delivery: Delivery) -> int:
+        try:
+            return delivery.step()
+        except Exception:
+            # A delivery outlives any failure of one step; what was buffered stays and is tried again.
+            log.exception("delivery step failed", delivery_stream=delivery.settings.name)
+            self.stopping.wait(RETRY_S)
+            return 0
 
     def checkpoints(self) -> list[str]:
         """Return every sequence number in the checkpoints on the disk."""
@@ -234,13 +257,13 @@ class DeliveryWorker:
                 calls.on_loop(kinesis.trim, stream, {shard: number})
 
     def _rest(self) -> None:
-        """Wait for new records; only for a tick while a buffer waits for its time."""
-        waiting = any(delivery.waiting for delivery in self.deliveries.values())
-        self.arrived.wait(TICK_S if waiting else IDLE_S)
+        """Wait for new records, or until a buffer is due."""
+        due = min((delivery.next_due() for delivery in self.deliveries.values()), default=float("inf"))
+        self.arrived.wait(min(IDLE_S, max(0.0, due - time.monotonic())))
         self.arrived.clear()
 
     def _discover(self) -> None:
-        names = calls.call("firehose", "ListDeliveryStreams", Limit=100)["DeliveryStreamNames"]
+        names = calls.call("firehose", "ListDeliveryStreams", Limit=10_000)["DeliveryStreamNames"]
         for gone in set(self.deliveries) - set(names):
             del self.deliveries[gone]
         for name in names:

@@ -1,4 +1,4 @@
-"""What our delivery worker needs of ministack's Kinesis: word of new records, and expiry that keeps pace."""
+"""What our delivery worker needs of ministack's Kinesis: word of new records, reads, and expiry that keeps pace."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from nearcast.local.gateway.hooks import AwsError
+
 EXPIRE_EVERY_S = 30.0
+READ_RECORDS = 10_000
+READ_BYTES = 10 * (1 << 20)
+"""Records and bytes of one read of a shard at most, as of GetRecords."""
 KEPT = 1000
 """Delivered records that a shard keeps, for whoever wants to look at them."""
 
@@ -56,6 +62,46 @@ def held_sequence_numbers() -> list[str]:
 
     shards = (shard for _, stream in kinesis._streams.all_items() for shard in stream["shards"].values())
     return [shard["records"][-1]["SequenceNumber"] for shard in shards if shard["records"]]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Records of a shard in their order, as GetRecords has them, and how far the last is behind the newest (ms)."""
+
+    records: list[dict[str, Any]]
+    behind_ms: int
+
+
+def read(stream_name: str, positions: Mapping[str, str]) -> dict[str, Read]:
+    """Return by shard what comes after its position, or from its oldest record on.
+
+    By sequence number: an iterator would expire, and each call would leave a new one behind for five minutes.
+    To be called on the event loop's thread. Raises AwsError when there is no such stream.
+    """
+    from ministack.services import kinesis
+
+    stream = kinesis._streams.get(stream_name)
+    if stream is None:
+        raise AwsError("ResourceNotFoundException", f"Stream {stream_name} not found")
+    shards = stream["shards"].items()
+    return {shard_id: _read(shard["records"], positions.get(shard_id, "")) for shard_id, shard in shards}
+
+
+def _read(held: list[dict[str, Any]], position: str) -> Read:
+    from ministack.services.kinesis import _ensure_base64
+
+    found: list[dict[str, Any]] = []
+    size = 0
+    first = bisect_right(held, position, key=lambda record: str(record["SequenceNumber"]))
+    for record in held[first : first + READ_RECORDS]:
+        data = _ensure_base64(record["Data"])
+        size += len(data)
+        if found and size > READ_BYTES:
+            break
+        found.append({**record, "Data": data})
+    after = first + len(found)
+    behind = time.time() - held[after]["ApproximateArrivalTimestamp"] if after < len(held) else 0.0
+    return Read(found, max(0, round(behind * 1000)))
 
 
 def trim(stream_name: str, delivered: Mapping[str, str], kept: int = KEPT) -> None:

@@ -47,7 +47,7 @@ class Gateway:
     def __init__(self, home: Path, port: int, region: str) -> None:
         from ministack import app
 
-        from nearcast.local.gateway import athena, cloudformation, crawler, jobs, kinesis
+        from nearcast.local.gateway import athena, cloudformation, crawler, firehose_checks, jobs, kinesis
         from nearcast.local.gateway.durability import Durability
         from nearcast.local.gateway.firehose import DeliveryWorker
         from nearcast.local.gateway.hooks import install
@@ -59,6 +59,7 @@ class Gateway:
         install("athena", athena.actions())
         install("glue", {**crawler.actions(), **jobs.actions(jobs.Runner(home, self.spark))})
         cloudformation.install()
+        firehose_checks.install()
         self.sequence_numbers = kinesis.install(self.delivery.arrived)
         wal = WriteAheadLog(home / "gateway" / "wal")
         self.snapshots = Snapshots(home / "gateway" / "state", wal)
