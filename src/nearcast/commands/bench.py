@@ -52,6 +52,50 @@ def publish(sizes: tuple[int, ...], rounds: int, as_json: bool) -> None:
     output.result(document, lambda _: _show(output, document))
 
 
+@bench.command()
+@click.option(
+    "--rows", type=click.IntRange(min=20), default=600, show_default=True, help="Rows, one a second."
+)
+@click.option("--first-run", type=click.IntRange(min=10), default=300, show_default=True, help="Seconds.")
+@json_option
+def airflow(rows: int, first_run: int, as_json: bool) -> None:
+    """Measure a row a second through Airflow: lateness within a run, and at the border of two.
+
+    \b
+    Examples:
+      nearcast bench airflow                  ten minutes, the second run begins after five
+      nearcast bench airflow --rows 60 --first-run 20 --json
+    """
+    from nearcast.bench.airflow import bench_airflow
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    output.result(bench_airflow(rows, first_run, output.note))
+
+
+@bench.command()
+@click.option("--target", "targets", multiple=True, help="Kill only this (may be repeated).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random moments.")
+@json_option
+def faults(targets: tuple[str, ...], seed: int, as_json: bool) -> None:
+    """Kill each part with -9 while rows flow through Airflow, a minute each, and compare the lake in the end.
+
+    \b
+    Examples:
+      nearcast bench faults
+      nearcast bench faults --target worker --target gateway --json
+    """
+    from nearcast.bench.faults import TARGETS, bench_faults
+    from nearcast.output import Output
+
+    if unknown := set(targets) - set(TARGETS):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(TARGETS)}")
+    output = Output(as_json)
+    document = bench_faults(targets or TARGETS, seed, output.note)
+    rows = [(kill["target"], kill["longest_pause_s"]) for kill in document["kills"]]
+    output.result(document, lambda _: output.table("Killed", ["", "longest pause (s)"], rows))
+
+
 def _show(output: Output, document: dict[str, Any]) -> None:
     rows = []
     for size, growth in zip(document["sizes"], document["growth"], strict=True):

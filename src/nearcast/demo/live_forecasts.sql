@@ -13,6 +13,7 @@ LEFT JOIN nearcast.forecasts
     AND forecasts.date = publications.date
     AND forecasts.as_of_date < publications.date
 WHERE publications.stock_symbol = ANY(%(symbols)s)
+    AND NOT publications.deleted
     AND (publications.date, publications.stock_symbol) >= (%(date)s, %(symbol)s)
 GROUP BY publications.stock_symbol, publications.date, publications.first_published_at
 ORDER BY publications.date, publications.stock_symbol

@@ -11,6 +11,7 @@ JOIN nearcast.arrivals USING (stock_symbol, date, version)
 LEFT JOIN nearcast.forecasts
     ON forecasts.stock_symbol = publications.stock_symbol AND forecasts.as_of_date = publications.date
 WHERE publications.stock_symbol = ANY(%(symbols)s)
+    AND NOT publications.deleted
     AND (publications.date, publications.stock_symbol) >= (%(date)s, %(symbol)s)
     AND publications.first_published_at >= %(since)s
 GROUP BY publications.stock_symbol, publications.date, publications.version,

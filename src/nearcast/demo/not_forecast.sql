@@ -4,12 +4,13 @@
 WITH begins AS (
     SELECT stock_symbol, greatest(max(publications.date), min(forecasts.as_of_date)) AS date
     FROM nearcast.publications LEFT JOIN nearcast.forecasts USING (stock_symbol)
-    WHERE stock_symbol = ANY(%(symbols)s) AND (publications.date, stock_symbol) < (%(date)s, %(symbol)s)
+    WHERE NOT deleted AND stock_symbol = ANY(%(symbols)s) AND (publications.date, stock_symbol) < (%(date)s, %(symbol)s)
     GROUP BY stock_symbol
 )
 SELECT count(*)
 FROM nearcast.publications JOIN begins USING (stock_symbol)
-WHERE publications.date >= begins.date
+WHERE NOT publications.deleted
+    AND publications.date >= begins.date
     AND NOT EXISTS (
         SELECT FROM nearcast.forecasts
         WHERE forecasts.stock_symbol = publications.stock_symbol

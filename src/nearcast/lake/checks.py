@@ -18,7 +18,7 @@ def published_rows(settings: Settings) -> int:
 
     with connect(settings.need("postgres_dsn")) as link:
         found = link.execute(
-            "SELECT count(*) FROM nearcast.publications WHERE confirmed_at IS NOT NULL"
+            "SELECT count(*) FROM nearcast.publications WHERE confirmed_at IS NOT NULL AND NOT deleted"
         ).fetchone()
     return int(found[0]) if found else 0
 

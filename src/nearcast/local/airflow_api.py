@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -59,6 +60,12 @@ class AirflowApi:
         """Return the state of a run: queued, running, success or failed."""
         answer = self._call("GET", f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}")
         return str(answer["state"])
+
+    def task_starts(self, dag_id: str) -> list[float]:
+        """Return when the newest tries of the tasks of every run of a DAG started (epoch seconds)."""
+        answer = self._call("GET", f"/api/v2/dags/{quote(dag_id)}/dagRuns/~/taskInstances")
+        started = (item["start_date"] for item in answer["task_instances"])
+        return [datetime.fromisoformat(moment).timestamp() for moment in started if moment]
 
     def _call(self, method: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
         # http.client and not urllib: HTTP_PROXY is not meant for the loopback address.
