@@ -97,8 +97,10 @@ def test_a_failed_data_check_updates_no_asset_and_raises_an_alert(
     )
     link.execute("DELETE FROM nearcast.outbox WHERE stock_symbol = %s AND date = %s", key)
     done = run_dag(world, "refresh_lake")
-    assert (done["tasks"]["upsert"], done["tasks"]["check"]) == ("success", "up_for_retry")
+    assert (done["tasks"]["upsert"], done["tasks"]["check"]) == ("success", "failed")
     assert done["assets"] == []
+    alert = link.execute("SELECT source, text FROM nearcast.alerts ORDER BY id DESC LIMIT 1").fetchone()
+    assert alert is not None and alert[0] == "refresh_lake.check" and "1 missing" in alert[1]
     assert world.run("lake", "reconcile", "--repair")["repaired"] == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -45,6 +46,15 @@ def test_passwords_are_made_once_and_only_their_owner_reads_them(home: Path) -> 
     assert len({made.postgres_superuser, made.postgres_writer, made.postgres_reader}) == 3
     assert stat.S_IMODE((home / "secrets.json").stat().st_mode) == 0o600
     assert made.postgres_writer not in repr(made)
+
+
+def test_a_home_from_before_airflow_gets_the_passwords_it_lacks_and_keeps_its_own(home: Path) -> None:
+    made = load_secrets(home)
+    older = {name: value for name, value in vars(made).items() if not name.startswith("airflow")}
+    (home / "secrets.json").write_text(json.dumps(older))
+    now = load_secrets(home)
+    assert vars(now) | older == vars(now) and now.airflow_admin != made.airflow_admin
+    assert load_secrets(home) == now
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"postgres_writer": "x"}', "null"])

@@ -49,6 +49,8 @@ def watch(scheduler: int) -> None:
         if lost_idle(known, now):
             print(f"an idle worker was killed: ending the scheduler {scheduler}", file=sys.stderr, flush=True)
             os.kill(scheduler, signal.SIGKILL)
+        if now and not known:
+            print(f"watching {len(now)} workers of the scheduler {scheduler}", file=sys.stderr, flush=True)
         known = now
         time.sleep(LOOK_S)
     while left := workers(group):
