@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections import Counter
 
 import pytest
 from click.testing import CliRunner
 
+from nearcast.bench.publish import bench_publish
 from nearcast.bench.rows import SERIES, bars
 from nearcast.bench.usage import Sampler
 from nearcast.cli import cli
+from nearcast.errors import ServiceError
 from nearcast.forecast.sessions import sessions
 from nearcast.source.bar import fault
 
@@ -26,15 +30,18 @@ def test_its_rows_are_true_bars_on_sessions_with_keys_of_their_own_and_alike_at_
 
 
 def test_a_sampler_sees_the_processor_time_of_the_process_it_watches() -> None:
-    import os
-    import time
-
     with Sampler({"self": os.getpid()}) as sampler:
         began = time.process_time()
         while time.process_time() - began < 0.3:
             pass
     used = sampler.usage()["self"]
     assert used.cpu_s >= 0.28 and used.peak_rss_mb > 10
+
+
+def test_an_environment_that_names_other_servers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARCAST_POSTGRES_DSN", "postgresql://elsewhere")
+    with pytest.raises(ServiceError, match="NEARCAST_POSTGRES_DSN would lead"):
+        bench_publish([1], lambda _text: None)
 
 
 @pytest.mark.timeout(240)
