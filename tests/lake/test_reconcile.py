@@ -10,7 +10,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from nearcast.lake.reconcile import Difference, reconcile, renew_versions
+from nearcast.lake.reconcile import Difference, _packed, reconcile, renew_versions, repair
 from nearcast.schema import BAR
 from nearcast.settings import Settings
 from nearcast.source.load import load_csv
@@ -30,6 +30,7 @@ def settings(empty_database: Settings, tmp_path: Path, monkeypatch: pytest.Monke
             "INSERT INTO nearcast.publications SELECT stock_symbol, date, version, now(), now(), now()"
             " FROM nearcast.prices"
         )
+        link.execute("DELETE FROM nearcast.outbox")
     return empty_database.model_copy(update={"home": tmp_path})
 
 
@@ -45,6 +46,18 @@ def rows(settings: Settings) -> pd.DataFrame:
 def lake(settings: Settings, rows: pd.DataFrame) -> None:
     """Write the lake's copy."""
     HudiTable(settings.home / "lake" / "prices").commit("20260101000000000", rows)
+
+
+def execute(settings: Settings, statement: str) -> None:
+    """Change the source."""
+    with psycopg.connect(settings.need("postgres_dsn")) as link:
+        link.execute(statement.encode())
+
+
+CONFIRM_DELETIONS = (
+    "INSERT INTO nearcast.publications SELECT stock_symbol, date, version, now(), now(), now() FROM nearcast.deletions"
+    " ON CONFLICT (stock_symbol, date) DO UPDATE SET version = excluded.version, confirmed_at = now()"
+)
 
 
 def key(rows: pd.DataFrame, position: int) -> tuple[str, str]:
@@ -94,3 +107,63 @@ def test_a_row_with_a_new_version_is_pending_and_keeps_its_values(
     assert new is not None
     assert list(new[2:7]) == rows.iloc[5, 2:7].tolist()
     assert new[7] > rows["version"].max()
+
+
+def test_a_deletion_is_pending_until_it_is_published_and_then_its_row_is_extra(
+    settings: Settings, rows: pd.DataFrame
+) -> None:
+    lake(settings, rows)
+    day = key(rows, 5)[1]
+    execute(settings, f"DELETE FROM nearcast.prices WHERE date = '{day}'")
+    found = reconcile(settings)
+    assert not found and (found.pending, found.source_rows, found.lake_rows) == (1, 2698, 2699)
+    execute(settings, CONFIRM_DELETIONS)
+    assert reconcile(settings).extra == [key(rows, 5)]
+    assert not reconcile(settings, settle_s=3600)
+
+
+def test_rows_that_were_confirmed_a_moment_ago_are_left_out_when_asked(
+    settings: Settings, rows: pd.DataFrame
+) -> None:
+    execute(settings, "UPDATE nearcast.publications SET confirmed_at = now() - interval '1 hour'")
+    execute(
+        settings, f"UPDATE nearcast.publications SET confirmed_at = now() WHERE date = '{key(rows, 3)[1]}'"
+    )
+    lake(settings, rows.drop(index=[3, 4]))
+    assert reconcile(settings).missing == [key(rows, 3), key(rows, 4)]
+    found = reconcile(settings, settle_s=600)
+    assert (found.missing, found.pending) == ([key(rows, 4)], 1)
+
+
+def test_a_repair_publishes_deletions_of_extra_rows_and_new_versions_of_the_others(
+    settings: Settings, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake(settings, pd.concat([rows.drop(index=3), rows.iloc[[0]].assign(stock_symbol="GONE")]))
+    before = reconcile(settings)
+    published: list[tuple[str, str, bool]] = []
+
+    def publish(settings: Settings, symbols: list[str]) -> None:
+        """Bring what is pending to the lake, as the path would."""
+        with psycopg.connect(settings.need("postgres_dsn")) as link:
+            found = link.execute(
+                "SELECT stock_symbol, date::text, deleted, version FROM nearcast.pending"
+            ).fetchall()
+        assert min(version for *_, version in found) > rows["version"].max()
+        published.extend((symbol, day, deleted) for symbol, day, deleted, _ in found)
+        execute(
+            settings,
+            "UPDATE nearcast.publications AS p SET version = prices.version FROM nearcast.prices"
+            " WHERE p.date = prices.date AND p.stock_symbol = prices.stock_symbol",
+        )
+        execute(settings, CONFIRM_DELETIONS)
+        with psycopg.connect(settings.need("postgres_dsn")) as link:
+            new = link.execute(f"SELECT {COLUMNS} FROM nearcast.prices ORDER BY date".encode()).fetchall()
+        frame = pd.DataFrame(new, columns=[column.name for column in BAR])
+        monkeypatch.setattr(
+            "nearcast.lake.reconcile.lake_rows",
+            lambda _settings, _symbols: [_packed(row) for row in frame.itertuples(index=False, name=None)],
+        )
+
+    monkeypatch.setattr("nearcast.stream.publisher.publish", publish)
+    assert repair(settings, before, lambda _text: None) == 2
+    assert sorted(published) == [(*before.extra[0], True), (*before.missing[0], False)]

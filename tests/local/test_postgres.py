@@ -82,6 +82,35 @@ def test_running_the_sql_files_again_keeps_rows_and_rights(postgres_cluster: Pos
     assert not refused(postgres_cluster.settings.need("postgres_dsn"), "SELECT FROM nearcast.prices")
 
 
+def test_a_home_made_before_the_outbox_gets_one_with_what_is_pending(
+    empty_database: Settings, postgres_cluster: PostgresCluster
+) -> None:
+    insert = (
+        "INSERT INTO nearcast.prices (stock_symbol, date, open_price, high_price, low_price, close_price, volume)"
+        " SELECT 'A', date '2020-01-01' + n, 1, 1, 1, 1, 1 FROM generate_series(1, 9) AS n"
+    )
+    older = (
+        "DROP VIEW nearcast.pending",
+        "DROP TABLE nearcast.outbox, nearcast.deletions",
+        "DROP FUNCTION nearcast.enqueue_rows, nearcast.record_deletions, nearcast.enqueue_deletions CASCADE",
+        "ALTER TABLE nearcast.publications DROP COLUMN due_at, DROP COLUMN deleted",
+        insert,
+        "INSERT INTO nearcast.publications SELECT stock_symbol, date, version, now(), now(), now()"
+        " FROM nearcast.prices WHERE date < '2020-01-07'",
+        "UPDATE nearcast.publications SET confirmed_at = NULL WHERE date = '2020-01-02'",
+    )
+    with psycopg.connect(postgres_cluster.superuser_dsn, autocommit=True) as link:
+        for statement in older:
+            link.execute(statement.encode())
+    for _again in range(2):
+        local_postgres.create_database(
+            postgres_cluster.port, postgres_cluster.superuser_password, "writer-password", "reader-password"
+        )
+    with psycopg.connect(empty_database.need("postgres_dsn")) as link:
+        found = link.execute("SELECT extract(day FROM date)::int FROM nearcast.pending ORDER BY 1").fetchall()
+    assert found == [(2,), (7,), (8,), (9,), (10,)]
+
+
 def test_the_writer_cannot_rewrite_forecasts_and_the_reader_cannot_write(postgres: Settings) -> None:
     writer, reader = postgres.need("postgres_dsn"), postgres.need("postgres_reader_dsn")
     for statement in (

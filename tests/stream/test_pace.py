@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,8 @@ def test_a_run_ends_after_its_seconds_or_when_told(loaded: Settings, fake: FakeD
 
     before = len(fake.taken)
     assert publish_paced(loaded, rate=1000, stop=stop).published == len(fake.taken) - before
-    assert publish_paced(loaded, rate=20, limit=0) == PaceReport(
-        0, pytest.approx(0, abs=5), None, None, None, 0
-    )
+    none = publish_paced(loaded, rate=20, limit=0)
+    assert replace(none, seconds=0) == PaceReport(0, 0, None, None, None, 0)
 
 
 class Away(FakeDynamo):
@@ -178,23 +178,21 @@ def test_a_run_outlasts_a_dynamodb_that_is_away(
     away = Away(4, 2, error)
     monkeypatch.setattr("nearcast.aws.client", lambda _service, _settings, **_options: away)
     report = publish_paced(loaded, rate=20, limit=40)
-    assert report.published == 40 and report.caught_up >= 10
+    assert report.published == 40 and report.caught_up >= 8
     assert len(away.taken) == len(set(away.taken)) == 40
     assert gaps(loaded) == pytest.approx([0.05] * 39, abs=TINY)
 
 
-@pytest.mark.parametrize(("error", "attempts"), [(refused(400), 1), (refused(503), 2)])
+@pytest.mark.parametrize(("error", "again"), [(refused(400), False), (refused(503), True)])
 def test_a_refusal_and_a_long_outage_are_errors(
-    loaded: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int
+    loaded: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception, again: bool
 ) -> None:
     monkeypatch.setattr("nearcast.stream.pace.OUTAGE_S", 0.6)
-    away = Away(2, float("inf"), error)
+    away = Away(2, 1000, error)
     monkeypatch.setattr("nearcast.aws.client", lambda _service, _settings, **_options: away)
-    failed: list[int] = []
-    monkeypatch.setattr("nearcast.stream.pace.log.warning", lambda *_a, **_k: failed.append(1), raising=False)
     with pytest.raises(NearcastError, match="DynamoDB refused"):
         publish_paced(loaded, rate=100, limit=20)
-    assert len(failed) >= attempts - 1
+    assert (away.times < 999) is again
     assert count_pending(loaded) == 300 - len(away.taken)
 
 

@@ -41,10 +41,11 @@ def throw_away_world() -> Iterator[World]:
     Raises
     ------
     ServiceError
-        One of them does not become ready.
+        One of them does not become ready, or the environment names other servers.
     """
     from nearcast.deploy import deploy
 
+    _check_environment()
     with tempfile.TemporaryDirectory(prefix="nearcast-bench-") as folder:
         home = Path(folder)
         ports, secrets = choose_ports(WITH_PORT, {}), load_secrets(home)
@@ -67,6 +68,17 @@ def throw_away_world() -> Iterator[World]:
             _wait_until(http_answers(ports["gateway"], "/_ministack/health"), gateway, home)
             deploy(load_settings(home))
             yield World(load_settings(home), {"postgres": database.pid, "gateway": gateway.pid})
+
+
+def _check_environment() -> None:
+    """Refuse settings of the environment: they go before the home's, and would lead out of the measurement."""
+    names = (f"NEARCAST_{name.upper()}" for name in Settings.model_fields if name != "home")
+    if named := sorted(name for name in names if name in os.environ):
+        raise ServiceError(
+            f"{', '.join(named)} would lead the measurement to servers that are not its own.",
+            kept="Nothing was started.",
+            todo="Unset it for this command.",
+        )
 
 
 @contextmanager

@@ -119,7 +119,12 @@ def query(sql: str, as_json: bool) -> None:
 
 @lake.command()
 @click.option("--symbol", "symbols", multiple=True, help="Only these symbols (default: all).")
-@click.option("--repair", "mend", is_flag=True, help="Publish missing and different rows again.")
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="Publish missing and different rows, and the deletion of extra ones, again.",
+)
 @json_option
 def reconcile(symbols: tuple[str, ...], mend: bool, as_json: bool) -> None:
     """Compare the published rows of PostgreSQL with the Hudi table, bit by bit.

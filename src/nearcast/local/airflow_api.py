@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,8 +51,9 @@ class AirflowApi:
         self.pause(dag_id)
         dag = f"/api/v2/dags/{quote(dag_id)}"
         # Queued runs start in the order of run_after: this one before the DAG's own.
-        request = {"logical_date": None, "run_after": LONG_AGO, "conf": conf}
-        run_id: str = self._call("POST", f"{dag}/dagRuns", request)["dag_run_id"]
+        run_id = f"nearcast__{datetime.now(UTC).isoformat()}"
+        request = {"dag_run_id": run_id, "logical_date": None, "run_after": LONG_AGO, "conf": conf}
+        self._call("POST", f"{dag}/dagRuns", request)
         self._call("PATCH", dag, {"is_paused": False})
         return run_id
 

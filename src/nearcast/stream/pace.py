@@ -20,10 +20,9 @@ from nearcast.stream.dynamodb import BATCH
 from nearcast.stream.publisher import Progress, Publisher, Stop, never, publisher
 
 POLL_S = 0.2
-"""How often a waiting run looks for new rows, and asks whether to stop."""
+"""How often a waiting run looks for new rows or tries a server that is away, and asks whether to stop."""
 OUTAGE_S = 60.0
 """How long PostgreSQL or DynamoDB may be away before a run gives up."""
-BACKOFF_S = 0.5
 log = get_logger("pace")
 
 
@@ -243,11 +242,12 @@ class _Run:
     def outlast(self, error: NearcastError) -> None:
         """Wait before the next attempt; raise ``error`` when waiting does not mend it, or has not."""
         now = time.monotonic()
-        self.away_since = self.away_since or now
+        if self.away_since is None:
+            self.away_since = now
+            log.warning("waiting", reason=error.happened, at_most_s=OUTAGE_S)
         if not self.worked or not _is_outage(error) or now - self.away_since > OUTAGE_S:
             raise error
-        log.warning("waiting", reason=error.happened, seconds=round(now - self.away_since, 1))
-        self._sleep(BACKOFF_S)
+        self._sleep(POLL_S)
 
     def report(self) -> PaceReport:
         """Return what was done."""
