@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from nearcast.aws import client
@@ -10,7 +13,7 @@ from nearcast.lake.counts import raw_rows
 from nearcast.lake.crawl import crawl
 from nearcast.lake.query import query
 from nearcast.lake.snapshot import read_snapshot
-from nearcast.lake.sync import sync
+from nearcast.lake.sync import sync, table_folder
 from nearcast.lake.upsert import upsert
 from nearcast.settings import Settings
 from tests.lake.objects import eventually, lines, remove
@@ -76,3 +79,16 @@ def test_a_deleted_row_disappears_and_only_a_newer_one_comes_back(deployed: Sett
         [4, False, 1.5, 10],
     ]
     remove(deployed, "prices/")
+
+
+def test_a_table_from_before_deletions_takes_them_and_its_untouched_files_are_read(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    folder = table_folder(settings)
+    subprocess.run([sys.executable, "-m", "tests.lake.make_old_table", str(folder)], check=True)
+    rows = read_snapshot(settings).to_pylist()
+    assert sorted((row["stock_symbol"], row["date"], row["version"]) for row in rows) == [
+        ("A", date(2020, 1, 2), 1),
+        ("A", date(2021, 1, 5), 5),
+        ("B", date(2020, 1, 2), 3),
+    ]
+    assert {(row["close_price"], row["volume"]) for row in rows} == {(1.5, 10)}
