@@ -10,6 +10,7 @@ import base64
 import json
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -23,6 +24,7 @@ from nearcast.lake.upsert import run_job, waiting_objects
 from nearcast.schema import BAR
 from nearcast.settings import Settings
 from nearcast.stream.transformer import lambda_handler
+from tests.lake import objects
 from tests.lake.events import SYMBOLS, Event, Key, stream
 
 EVENTS = 10_000
@@ -66,28 +68,28 @@ def damaged(chance: random.Random, lines: list[tuple[str, bytes]], count: int) -
     return result
 
 
-def objects_of(
+def raw_objects(
     chance: random.Random, lines: list[tuple[str, bytes]], commit: int
 ) -> list[tuple[str, list[bytes]]]:
     """Return the raw objects (key, lines) of one commit: lines of a folder, at most 40 in an object."""
     folders: defaultdict[str, list[bytes]] = defaultdict(list)
     for folder, line in lines:
         folders[folder].append(line)
-    objects: list[tuple[str, list[bytes]]] = []
+    divided: list[tuple[str, list[bytes]]] = []
     for folder, held in folders.items():
         while held:
             size = chance.randint(1, 40)
-            objects.append((f"{folder}property {commit}+{len(objects)}", held[:size]))
+            divided.append((f"{folder}property {commit}+{len(divided)}", held[:size]))
             del held[:size]
-    chance.shuffle(objects)
-    return objects
+    chance.shuffle(divided)
+    return divided
 
 
-def deliver(settings: Settings, objects: list[tuple[str, list[bytes]]], repeated: list[str]) -> None:
+def deliver(settings: Settings, stored: list[tuple[str, list[bytes]]], repeated: list[str]) -> None:
     """Store raw objects, which are notified of, and notify again of some that were stored before."""
     bucket = settings.need("raw_bucket")
-    for key, lines in objects:
-        client("s3", settings).put_object(Bucket=bucket, Key=key, Body=b"\n".join([*lines, b""]))
+    for key, lines in stored:
+        objects.put(settings, key, b"\n".join([*lines, b""]))
     for key in repeated:
         place = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key)}}
         body = json.dumps({"Records": [{"eventSource": "aws:s3", "s3": place}]})
@@ -96,15 +98,9 @@ def deliver(settings: Settings, objects: list[tuple[str, list[bytes]]], repeated
 
 def error_lines(settings: Settings) -> Counter[bytes]:
     """Return the lines under the job's error prefix; each has a reason."""
-    s3, bucket = client("s3", settings), settings.need("raw_bucket")
-    found: Counter[bytes] = Counter()
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="errors/hudi-job-failed/")
-    for item in (item for page in pages for item in page.get("Contents", [])):
-        for line in s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().splitlines():
-            document = json.loads(line)
-            assert document["errorMessage"] and document["errorCode"] == "HudiJob.InvalidLine"
-            found[base64.b64decode(document["rawData"])] += 1
-    return found
+    documents = [json.loads(line) for line in objects.lines(settings, "errors/hudi-job-failed/")]
+    assert all(one["errorMessage"] and one["errorCode"] == "HudiJob.InvalidLine" for one in documents)
+    return Counter(base64.b64decode(one["rawData"]) for one in documents)
 
 
 def table_rows(settings: Settings) -> dict[Key, tuple[Any, ...]]:
@@ -120,8 +116,16 @@ def table_rows(settings: Settings) -> dict[Key, tuple[Any, ...]]:
     return found
 
 
+@pytest.fixture
+def world(deployed: Settings) -> Iterator[Settings]:
+    """Settings of the world; its raw objects, of which some are damaged, are removed at the end."""
+    yield deployed
+    objects.remove(deployed, "prices/")
+    objects.remove(deployed, "errors/")
+
+
 @pytest.mark.timeout(280)
-def test_every_event_ends_in_one_place_and_the_table_is_the_source(deployed: Settings) -> None:
+def test_every_event_ends_in_one_place_and_the_table_is_the_source(world: Settings) -> None:
     history, events = stream(SEED, EVENTS)
     assert len(events) == EVENTS
     chance = random.Random(SEED)
@@ -133,15 +137,15 @@ def test_every_event_ends_in_one_place_and_the_table_is_the_source(deployed: Set
         part = lines[commit * total // COMMITS : (commit + 1) * total // COMMITS]
         part += broken[commit::COMMITS]
         chance.shuffle(part)
-        objects = objects_of(chance, part, commit)
-        stored += [key for key, _ in objects]
-        deliver(deployed, objects, chance.sample(stored, len(stored) // 4))
-        run_job(deployed)
-        assert waiting_objects(deployed) == 0
-    assert error_lines(deployed) == Counter(line for _, line in broken)
+        new = raw_objects(chance, part, commit)
+        stored += [key for key, _ in new]
+        deliver(world, new, chance.sample(stored, len(stored) // 4))
+        run_job(world)
+        assert waiting_objects(world) == 0
+    assert error_lines(world) == Counter(line for _, line in broken)
     expected = history.rows()
-    assert table_rows(deployed) == expected
+    assert table_rows(world) == expected
     fates = Counter(event.fate for event in events)
     assert min(fates.values()) > EVENTS // 20 and 0 < len(expected) < len(history.newest)
-    [[living]] = query(deployed, f"SELECT count(*) FROM prices WHERE stock_symbol IN {SYMBOLS}").rows
+    [[living]] = query(world, f"SELECT count(*) FROM prices WHERE stock_symbol IN {SYMBOLS}").rows
     assert living == len(expected)
