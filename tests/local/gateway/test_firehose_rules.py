@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pydantic import SecretStr
 
+from nearcast.dashboard.delivery import read_delivery
+from nearcast.settings import Settings
 from tests.local.gateway.conftest import Gateway
 from tests.local.gateway.delivery import Stream, create_actor, processing, processor
 from tests.local.gateway.test_firehose import eventually
@@ -37,6 +40,18 @@ def stream(gateway: Gateway) -> Stream:
             processor("Lambda", LambdaArn=arn, NumberOfRetries=str(RETRIES), BufferIntervalInSeconds="0"),
             processor("AppendDelimiterToRecord", Delimiter="\\n"),
         ),
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def plain(gateway: Gateway) -> Stream:
+    """A delivery stream without Lambda and partitions."""
+    made = Stream(gateway, "plain")
+    made.create(
+        Prefix="at/!{timestamp:yyyy-MM-dd-HH-mm-ss}/",
+        ErrorOutputPrefix=ERRORS,
+        BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900},
     )
     return made
 
@@ -209,6 +224,16 @@ def test_the_counters_agree_with_what_was_put_and_delivered(stream: Stream) -> N
     assert metric(stream, "DeliveryToS3.Bytes", "Sum") == written
     assert metric(stream, "DeliveryToS3.DataFreshness", "Maximum") >= 1
     assert metric(stream, "ActivePartitionsLimit", "Maximum") == 500
+    shown = read_delivery(
+        Settings(
+            aws_endpoint_url=stream.gateway.endpoint,
+            aws_access_key_id="000000000000",
+            aws_secret_access_key=SecretStr("local"),
+            delivery_stream=stream.name,
+        )
+    )
+    assert (shown.read, shown.delivered, shown.problem) == (stream.put_records, delivered, "")
+    assert 0 < shown.succeeded <= shown.invocations and shown.freshness_s is not None
 
 
 def metric(stream: Stream, name: str, statistic: str) -> float:
@@ -226,19 +251,13 @@ def metric(stream: Stream, name: str, statistic: str) -> float:
     return float(sum(point[statistic] for point in answer["Datapoints"]))
 
 
-def test_without_lambda_the_size_triggers_and_times_are_the_oldest_records(gateway: Gateway) -> None:
+def test_without_lambda_the_size_triggers_and_times_are_the_oldest_records(plain: Stream) -> None:
     """One MiB is reached long before the interval; the prefix tells when the first record came, not the last."""
-    stream = Stream(gateway, "plain")
-    stream.create(
-        Prefix="at/!{timestamp:yyyy-MM-dd-HH-mm-ss}/",
-        ErrorOutputPrefix=ERRORS,
-        BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900},
-    )
     first = time.time()
-    stream.put(b"a" * 700_000)
+    plain.put(b"a" * 700_000)
     time.sleep(1.1)
-    stream.put(b"b" * 700_000)
-    (key, body), *rest = eventually(lambda: list(stream.objects().items()))
+    plain.put(b"b" * 700_000)
+    (key, body), *rest = eventually(lambda: list(plain.objects().items()))
     assert body == b"a" * 700_000 + b"b" * 700_000 and not rest
     seconds = [time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime(first + late)) for late in (0, 1)]
     assert key.split("/")[1] in seconds
@@ -256,7 +275,9 @@ def test_records_wait_while_their_bucket_is_away(gateway: Gateway) -> None:
     assert b"".join(eventually(stream.objects).values()) == b"onetwo"
 
 
-def test_the_version_in_the_names_grows_with_each_change(gateway: Gateway, stream: Stream) -> None:
+def test_the_version_in_the_names_grows_with_each_change(
+    gateway: Gateway, stream: Stream, plain: Stream
+) -> None:
     firehose = gateway.client("firehose")
     described = firehose.describe_delivery_stream(DeliveryStreamName="plain")["DeliveryStreamDescription"]
     change = {
@@ -271,8 +292,8 @@ def test_the_version_in_the_names_grows_with_each_change(gateway: Gateway, strea
     firehose.update_destination(
         **change, ExtendedS3DestinationUpdate={"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 0}}
     )
-    Stream(gateway, "plain").put(b"later")
-    eventually(lambda: [key for key in Stream(gateway, "plain").objects() if "/plain-2-" in key])
+    plain.put(b"later")
+    eventually(lambda: [key for key in plain.objects() if "/plain-2-" in key])
 
 
 def stream_config(stream: Stream, described: dict[str, Any]) -> dict[str, Any]:
