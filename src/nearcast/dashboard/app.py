@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from nearcast.dashboard import rejected, score
+from nearcast.dashboard import delivery, rejected, score
 from nearcast.dashboard.background import Background
 from nearcast.dashboard.cards import style
 from nearcast.dashboard.charts import price_figure
@@ -30,6 +30,7 @@ class Sources:
 
     database: Database
     rejected: Background[rejected.Rejected]
+    delivery: Background[delivery.Delivery]
     score: Background[score.Score]
 
 
@@ -39,15 +40,16 @@ class Seen:
 
     change: Change | None
     rejected: rejected.Rejected | None
+    delivery: delivery.Delivery | None
     score: score.Score | None
     problem: str = ""
 
 
-NOTHING = Seen(None, None, None)
+NOTHING = Seen(None, None, None, None)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _sources(_settings: Settings, dsn: str, bucket: str | None, endpoint: str | None) -> Sources:
+def _sources(_settings: Settings, dsn: str, names: tuple[str | None, ...]) -> Sources:
     # Plotly and a thread that import NumPy at the same time fail: import it before there are threads.
     import numpy as np  # noqa: F401
     import pandas as pd  # noqa: F401
@@ -55,6 +57,7 @@ def _sources(_settings: Settings, dsn: str, bucket: str | None, endpoint: str | 
     return Sources(
         Database(dsn),
         Background(lambda: rejected.count_rejected(_settings), rejected.EVERY_S),
+        Background(lambda: delivery.read_delivery(_settings), delivery.EVERY_S),
         Background(lambda: score.compute_score(dsn), score.EVERY_S),
     )
 
@@ -63,7 +66,8 @@ def sources() -> Sources:
     """Return the shared sources of the current settings. Raises NearcastError when they name no database."""
     settings = load_settings()
     dsn = settings.need("postgres_reader_dsn")
-    return _sources(settings, dsn, settings.raw_bucket, settings.aws_endpoint_url)
+    names = (settings.aws_endpoint_url, settings.raw_bucket, settings.delivery_stream)
+    return _sources(settings, dsn, names)
 
 
 def look() -> Seen:
@@ -72,8 +76,10 @@ def look() -> Seen:
         shared = sources()
         change = shared.database.change()
     except NearcastError as error:
-        return Seen(None, None, None, _words(error))
-    return Seen(change, shared.rejected.latest(), shared.score.latest(change.scored))
+        return Seen(None, None, None, None, _words(error))
+    return Seen(
+        change, shared.rejected.latest(), shared.delivery.latest(), shared.score.latest(change.scored)
+    )
 
 
 @st.fragment(run_every=LOOK_S)
@@ -142,6 +148,7 @@ def _draw(database: Database, seen: Seen) -> None:
     st.html(hops_html(overview, seen.rejected))
     _draw_chart(history)
     st.html(score.score_html(seen.score, overview))
+    st.html(delivery.delivery_html(seen.delivery))
 
 
 def _draw_empty(overview: Overview, seen: Seen) -> None:

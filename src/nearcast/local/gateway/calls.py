@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from nearcast.local.gateway.hooks import AwsError
 
@@ -126,12 +125,12 @@ def put_object(bucket: str, key: str, body: bytes) -> None:
         "content-length": str(len(body)),
         "content-type": "application/octet-stream",
     }
-    _send("s3", "PUT", f"/{bucket}/{quote(key, safe='/=')}", headers, body)
+    _send("s3", "PUT", f"/{bucket}/{key}", headers, body)
 
 
 def get_object(bucket: str, key: str) -> bytes:
     """Return the body of an object. Raises AwsError when there is none."""
-    _, content = _send("s3", "GET", f"/{bucket}/{quote(key, safe='/=')}", {"host": "localhost"}, b"")
+    _, content = _send("s3", "GET", f"/{bucket}/{key}", {"host": "localhost"}, b"")
     return bytes(content.read() if hasattr(content, "read") else content)
 
 

@@ -143,7 +143,8 @@ def _invoke(
         started = time.monotonic()
         try:
             answer = _answer(settings, payload)
-        except (AwsError, TimeoutError) as error:
+        except Exception as error:
+            # Whatever the Lambda's side raises: a batch must not hold up its stream for ever.
             counters.add("ExecuteProcessing.Success", 0)
             code, message = _reason(error)
             log.warning("lambda failed", attempt=attempt, records=len(batch), code=code, error=str(error))
@@ -164,12 +165,12 @@ def _answer(settings: DeliverySettings, payload: bytes) -> bytes:
     return answer
 
 
-def _reason(error: AwsError | TimeoutError) -> tuple[str, str]:
+def _reason(error: Exception) -> tuple[str, str]:
     """Return Firehose's code and message for a failed invocation."""
     if isinstance(error, TimeoutError) or "Task timed out" in str(error):
         return "Lambda.FunctionTimedOut", MESSAGES["Lambda.FunctionTimedOut"]
-    if code := REFUSALS.get(error.code):
-        return code, str(error)
+    if isinstance(error, AwsError) and error.code in REFUSALS:
+        return REFUSALS[error.code], str(error)
     return "Lambda.FunctionError", f"{MESSAGES['Lambda.FunctionError']}: {error}"
 
 
