@@ -56,6 +56,18 @@ def test_prices_that_were_only_loaded_are_said_to_be_so(page: AppTest) -> None:
     assert len(page.get("plotly_chart")) == 1
 
 
+def test_alerts_of_the_last_day_are_shown_as_text_and_older_ones_are_not(world: World, page: AppTest) -> None:
+    page.run()
+    assert "nc-alert" not in html(page)
+    world.connection.execute(
+        "INSERT INTO nearcast.alerts (raised_at, source, text) VALUES"
+        " (now() - interval '2 days', 'old', 'forgotten'), (now(), 'refresh_lake.check', '<b>1 missing</b>')"
+    )
+    page.run()
+    assert "refresh_lake.check" in html(page) and "&lt;b&gt;1 missing" in html(page)
+    assert "forgotten" not in html(page)
+
+
 def test_the_newest_published_price_is_shown_and_no_later_day_anywhere(world: World, page: AppTest) -> None:
     days = world.days()
     for day in days[:40]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from nearcast.dashboard import delivery, rejected, score
+from nearcast.dashboard.alerts import MOST, alerts_html
 from nearcast.dashboard.background import Background
 from nearcast.dashboard.cards import style
 from nearcast.dashboard.charts import price_figure
@@ -145,6 +146,8 @@ def _draw(database: Database, seen: Seen) -> None:
     history = database.history(symbol, WINDOWS[window or "6 months"])
     with head:
         st.html(header_html(history, overview))
+    if alerts := alerts_html(database.alerts(MOST)):
+        st.html(alerts)
     st.html(hops_html(overview, seen.rejected))
     _draw_chart(history)
     st.html(score.score_html(seen.score, overview))

@@ -6,5 +6,6 @@ SELECT
         AS publications,
     (SELECT (count(*), max(lake_at))::text FROM nearcast.arrivals) AS arrivals,
     (SELECT (count(*), max(made_at))::text FROM nearcast.forecasts) AS forecasts,
+    (SELECT max(id)::text FROM nearcast.alerts) AS alerts,
     (SELECT max(published_at) > clock_timestamp() - make_interval(secs => %(live_s)s) FROM nearcast.publications)
         AS live

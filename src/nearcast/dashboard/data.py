@@ -79,6 +79,15 @@ class Overview:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """What a person should know of: since when, of which DAG, task or check, and what."""
+
+    raised_at: datetime.datetime
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Change:
     """Equal to the last one while there is nothing new to draw."""
 
@@ -86,6 +95,7 @@ class Change:
     publications: str
     arrivals: str
     forecasts: str
+    alerts: str | None
     live: bool | None
 
     @property
@@ -138,6 +148,10 @@ class Database:
     def overview(self) -> Overview:
         """Return rows and delays at each hop."""
         return self._read(Overview, "overview", live_s=LIVE_S, last=LAST)[0]
+
+    def alerts(self, most: int) -> list[Alert]:
+        """Return the newest alerts of the last day, newest first."""
+        return self._read(Alert, "alerts", most=most)
 
     def symbols(self) -> list[str]:
         """Return the loaded symbols, in order."""

@@ -55,7 +55,7 @@ def _rejected_card(rejected: Rejected | None) -> Card:
     if rejected.objects == 0:
         return Card("Rejected", "0", ["every record was transformed"])
     more = "+" if rejected.more else ""
-    notes = ["objects of failed records", "under errors/ of the raw bucket"]
+    notes = ["objects of failed records", "mend the cause, then: nearcast lake redrive"]
     return Card("Rejected", f"{rejected.objects:,}{more}", notes, tone="bad")
 
 

@@ -8,7 +8,7 @@ WITH hop AS (
         count(prices.version) FILTER (
             WHERE publications.version IS DISTINCT FROM prices.version OR confirmed_at IS NULL
         ) AS pending_rows,
-        count(confirmed_at) AS published_rows,
+        count(confirmed_at) FILTER (WHERE NOT deleted) AS published_rows,
         max(published_at) AS newest_published_at,
         count(lake_at) AS lake_rows,
         max(commit_time) AS newest_commit
