@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from nearcast.aws import client
+from nearcast.commands.lake import lake
 from nearcast.deploy import package_transformer
 from nearcast.errors import LakeError
 from nearcast.lake import redrive as module
+from nearcast.lake.counts import raw_rows
 from nearcast.lake.redrive import redrive
 from nearcast.settings import Settings
 from nearcast.stream import transformer
@@ -133,6 +136,27 @@ def test_a_raw_line_that_the_job_takes_now_becomes_a_raw_object_and_the_others_s
         "ValueError",
         "the error record has no rawData",
     ]
+
+
+def test_the_command_reports_in_json(world: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARCAST_HOME", str(world.home))
+    put(world, "errors/hudi-job-failed/2026/11/24/y", failed(json.dumps(ROW).encode()) + failed(b"{"))
+    answer = CliRunner().invoke(lake, ["redrive", "--json"])
+    document = json.loads(answer.stdout)
+    assert answer.exit_code == 0 and (document["redriven"], document["still_failing"]) == (1, 1)
+    [reason] = document["reasons"]
+    assert reason["records"] == 1 and reason["example"] == "errors/hudi-job-failed/2026/11/24/y"
+    assert "still failing: 1" in CliRunner().invoke(lake, ["redrive"]).stdout
+
+
+def test_a_raw_line_that_is_no_row_is_not_counted_as_one(world: Settings) -> None:
+    line = json.dumps(ROW).encode()
+    put(
+        world,
+        "prices/year=2009/month=03/x",
+        b"\n".join([line, b"{oops", b"[]", b'{"stock_symbol": "REDLINE"}', line]),
+    )
+    assert raw_rows(world, ["REDLINE"]) == 1
 
 
 def test_a_deletion_mark_that_failed_once_is_done_with(world: Settings) -> None:
