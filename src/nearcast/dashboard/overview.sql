@@ -5,9 +5,7 @@ WITH hop AS (
     SELECT
         count(prices.version) AS source_rows,
         max(prices.loaded_at) AS newest_loaded_at,
-        count(prices.version) FILTER (
-            WHERE publications.version IS DISTINCT FROM prices.version OR confirmed_at IS NULL
-        ) AS pending_rows,
+        (SELECT count(*) FROM nearcast.outbox) AS pending_rows,
         count(confirmed_at) FILTER (WHERE NOT deleted) AS published_rows,
         max(published_at) AS newest_published_at,
         count(lake_at) AS lake_rows,
