@@ -111,10 +111,11 @@ def test_the_score_says_that_days_are_too_few_and_how_many_were_late(world: Worl
     assert ">7</div>" in shown and "3 stored after it" in shown
 
 
-def test_a_rejected_count_that_cannot_be_taken_is_not_hidden(page: AppTest) -> None:
+def test_what_aws_cannot_tell_is_not_hidden(page: AppTest) -> None:
     page.run()
-    run_until(page, lambda: "being counted" not in html(page))
+    run_until(page, lambda: "being counted" not in html(page) and "being read" not in html(page))
     assert "no raw bucket yet" in html(page)
+    assert "no delivery stream yet" in html(page)
 
 
 def test_a_database_that_is_away_is_said_and_the_page_comes_back(
