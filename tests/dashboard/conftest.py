@@ -62,6 +62,10 @@ class World:
             """,
             {"symbol": symbol, "day": day, "old": int(old), "confirmed": confirmed, "at": at},
         )
+        if confirmed and not old:
+            self.connection.execute(
+                "DELETE FROM nearcast.outbox WHERE stock_symbol = %s AND date = %s", (symbol, day)
+            )
 
     def arrive(self, symbol: str, day: datetime.date, at: float) -> None:
         """Let a row be read back from the lake."""
