@@ -218,7 +218,7 @@ def test_at_a_rate_each_row_has_its_own_tick_and_late_ticks_are_caught_up(
 def test_two_publishers_at_once_push_each_row_once(
     loaded: Settings, fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nearcast.stream.publisher.STEP", 7)
+    monkeypatch.setattr("nearcast.stream.publisher.CHUNK", 7)
     with ThreadPoolExecutor(3) as pool:
         fast = [pool.submit(publish, loaded) for _ in range(2)]
         paced = pool.submit(publish, loaded, rate=200, limit=20)
@@ -226,6 +226,35 @@ def test_two_publishers_at_once_push_each_row_once(
     assert sum(report.published for report in reports) == 300
     assert len(fake.taken) == len(set(fake.taken)) == 300
     assert count_pending(loaded) == 0
+
+
+def test_a_step_ends_early_when_another_publisher_waits(
+    loaded: Settings, fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows as were on their way when the other one came to wait, and no more."""
+    monkeypatch.setattr("nearcast.stream.publisher.CHUNK", 10)
+    taken: list[int] = []
+    with psycopg.connect(loaded.need("postgres_dsn")) as other, ThreadPoolExecutor(1) as pool:
+
+        def wait() -> None:
+            other.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+            taken.append(len(fake.taken))
+            other.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
+
+        waits = None
+        original = Cursor.is_awaited
+
+        def is_awaited(cursor: Cursor) -> bool:
+            nonlocal waits
+            if waits is None and len(fake.taken) >= 40:
+                waits = pool.submit(wait)
+                while not original(cursor):
+                    time.sleep(0.01)
+            return original(cursor)
+
+        monkeypatch.setattr(Cursor, "is_awaited", is_awaited)
+        assert publish(loaded).published == 300
+    assert 40 <= taken[0] <= 80
 
 
 def test_a_step_of_another_publisher_that_does_not_end_is_a_clear_error(

@@ -97,6 +97,10 @@ class Cursor:
             if not self.link.closed:
                 self.link.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
 
+    def is_awaited(self) -> bool:
+        """Tell whether another publisher waits for this one's step to end."""
+        return bool(self._one("is_awaited.sql", {"key": LOCK_KEY})[0])
+
     def take(
         self,
         limit: int,

@@ -40,7 +40,8 @@ class PaceReport:
         Seconds from a tick to the moment its row was written down as published, over the ticks of this run; None
         without one. They are the smallest values that at least so many per cent do not exceed.
     caught_up
-        Rows, counted in `published`, of ticks that fell due while no run was ready: between runs, or in an outage.
+        Rows, counted in `published`, of ticks that fell due while no run was ready: between runs, or in an outage
+        that was longer than boto3's own retries.
     """
 
     published: int

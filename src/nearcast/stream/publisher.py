@@ -22,10 +22,10 @@ from nearcast.stream.cursor import Bounds, Change, Cursor
 from nearcast.stream.dynamodb import BATCH, KEPT, NEXT_STEP, Writer
 
 THREADS = 4
-CHUNK = BATCH * THREADS
+CHUNK = 2 * BATCH * THREADS
 """Changes that are written down together, and confirmed together while the next ones are pushed."""
-STEP = 4 * CHUNK
-"""Changes after which another publisher may take its turn: a paced one's tick waits for as long, 0.1 to 0.2 s."""
+STEP = 10 * CHUNK
+"""Changes after which a publisher asks whether to stop."""
 
 Stop = Callable[[], bool]
 Progress = Callable[[float], None]
@@ -133,8 +133,9 @@ class Publisher:
     def step(self, limit: int, interval: float | None = None, first_due: float | None = None) -> list[Change]:
         """Take up to ``limit`` changes, push them, and confirm those that arrived, even when others failed.
 
-        A chunk is taken, and the one before it confirmed, while others are pushed. ``interval`` and
-        ``first_due`` are `Cursor.take`'s, for a single chunk. Returns what was published; nothing: none is pending.
+        A chunk is taken, and the one before it confirmed, while others are pushed; no more are taken when
+        another publisher waits. ``interval`` and ``first_due`` are `Cursor.take`'s, for a single chunk. Returns
+        what was published; nothing: none is pending.
         """
         done: list[Change] = []
         flights: deque[Flight] = deque()
@@ -144,7 +145,8 @@ class Publisher:
                 while changes:
                     flights.append(self._launch(changes))
                     limit -= len(changes)
-                    changes = self.cursor.take(min(CHUNK, limit), changes[-1]) if limit else []
+                    goes_on = limit and not self.cursor.is_awaited()
+                    changes = self.cursor.take(min(CHUNK, limit), changes[-1]) if goes_on else []
                     if len(flights) > 1:
                         done += self._land(flights.popleft())
             finally:
