@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from nearcast.bench.airflow_world import wait_until_equal
+from nearcast.settings import load_settings
 from tests.integration.conftest import LIVE_ROWS, ROWS, World, demo, expected_rows
 
 pytestmark = pytest.mark.timeout(600)
@@ -83,3 +85,21 @@ def test_a_corrected_price_replaces_the_old_one_and_repair_brings_back_a_lost_ro
     world.run("lake", "reconcile", "--repair")
     query = "SELECT close_price, volume FROM prices WHERE date = DATE '2023-09-20'"
     assert world.run("lake", "query", query)["rows"] == [[395.5, 123]]
+
+
+def test_a_deleted_row_leaves_the_lake_and_comes_back_when_it_is_loaded_again(
+    report: dict[str, Any], world: World, csv_file: Path
+) -> None:
+    world.run("up", "--no-airflow")
+    day = expected_rows()[-20]["date"]
+    query = f"SELECT close_price FROM prices WHERE date = DATE '{day}'"
+    settings = load_settings(world.home)
+    assert len(world.run("lake", "query", query)["rows"]) == 1
+    assert world.run("delete", "--symbol", "NFLX", "--date", day) == {"deleted": 1}
+    assert world.run("publish")["published"] == 1
+    wait_until_equal(settings)
+    assert world.run("lake", "query", query)["rows"] == []
+    assert world.run("load", str(csv_file), "--symbol", "NFLX", code=1)["inserted"] == 1
+    assert world.run("publish")["published"] >= 1
+    wait_until_equal(settings)
+    assert len(world.run("lake", "query", query)["rows"]) == 1

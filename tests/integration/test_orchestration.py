@@ -149,5 +149,6 @@ def test_a_killed_worker_loses_no_row_and_no_tick(
     assert gaps([due for due, _ in published[:rows]]) == pytest.approx([0.5] * (rows - 1), abs=1e-4)
     longest = max(gaps(sorted(moment for _, moment in published)))
     assert longest > 5, "the kill was to interrupt the publisher"
-    assert all(moment >= due for due, moment in published)
+    # The publisher knows the clock of PostgreSQL to within a request to it.
+    assert all(moment >= due - 0.01 for due, moment in published)
     assert wait_until_equal(settings) == {"missing": 0, "extra": 0, "different": 0, "duplicates": 0}
