@@ -49,7 +49,7 @@ def test_a_second_demo_takes_nothing_twice_and_ends_with_the_same_table(
 
 
 def test_the_table_that_athena_shows_is_the_csv_bit_by_bit(report: dict[str, Any], world: World) -> None:
-    world.run("up")
+    world.run("up", "--no-airflow")
     columns = "date, open_price, high_price, low_price, close_price, volume"
     answer = world.run("lake", "query", f"SELECT {columns} FROM prices ORDER BY date")
     expected = expected_rows()
@@ -61,7 +61,7 @@ def test_the_table_that_athena_shows_is_the_csv_bit_by_bit(report: dict[str, Any
 
 
 def test_the_raw_table_and_the_forecasts_are_there_for_athena(report: dict[str, Any], world: World) -> None:
-    world.run("up")
+    world.run("up", "--no-airflow")
     assert world.run("lake", "crawl")["tables"] == ["raw_prices"]
     raw = world.run("lake", "query", "SELECT count(*), count(DISTINCT date) FROM raw_prices")["rows"]
     assert raw == [[report["rows"]["raw"], ROWS]]
@@ -74,7 +74,7 @@ def test_the_raw_table_and_the_forecasts_are_there_for_athena(report: dict[str, 
 def test_a_corrected_price_replaces_the_old_one_and_repair_brings_back_a_lost_row(
     report: dict[str, Any], world: World, tmp_path: Path
 ) -> None:
-    world.run("up")
+    world.run("up", "--no-airflow")
     correction = tmp_path / "correction.csv"
     correction.write_text("Date,Open,High,Low,Close,Volume\n2023-09-20,390,400,380,395.5,123\n")
     loaded = world.run("load", str(correction), "--symbol", "NFLX")

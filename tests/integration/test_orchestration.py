@@ -10,14 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
-from nearcast.bench.airflow_world import wait_until_equal
+from nearcast.bench.airflow_world import Flow, wait_until_equal
+from nearcast.bench.faults import find
 from nearcast.demo.orchestrated import wait_for_dag
 from nearcast.local.airflow import environment
 from nearcast.settings import Settings, load_settings
@@ -120,16 +119,6 @@ def test_new_prices_are_forecast_and_a_young_champion_is_kept(
     assert run_dag(world, "train_model")["tasks"] == {"is_due": "success", "train": "skipped"}
 
 
-def worker_of(home: Path) -> psutil.Process:
-    """Return the worker of Airflow that runs the publisher's task, and not one that waits."""
-    for process in psutil.process_iter():
-        title = " ".join(process.cmdline()) if process.is_running() else ""
-        if "LocalExecutor" in title and "<idle>" not in title:
-            assert process.environ()["NEARCAST_HOME"] == str(home)
-            return process
-    raise AssertionError("no worker runs a task")
-
-
 def test_a_killed_worker_loses_no_row_and_no_tick(
     world: World, settings: Settings, link: psycopg.Connection[Any]
 ) -> None:
@@ -141,7 +130,7 @@ def test_a_killed_worker_loses_no_row_and_no_tick(
     run_id = api.start("publish_prices", {"rate": 2, "rows": rows, "symbols": ["META"], "seconds": 300})
     while len(ticks(link, since)) < 10:
         time.sleep(0.2)
-    os.kill(worker_of(world.home).pid, signal.SIGKILL)
+    os.kill(find(Flow(settings, api), "worker"), signal.SIGKILL)
     while len(published := ticks(link, since)) < rows:
         assert time.time() - since < 240, api.state("publish_prices", run_id)
         time.sleep(0.5)

@@ -282,7 +282,8 @@ def test_a_failed_step_is_raised_while_the_others_still_run() -> None:
 def test_every_local_service_binds_the_loopback_address_and_carries_no_password(tmp_path: Path) -> None:
     secrets = load_secrets(tmp_path)
     services = local_services(tmp_path, {name: 5000 + n for n, name in enumerate(WITH_PORT)})
-    assert [s.name for s in services if s.port] == ["postgres", "gateway", "dashboard", "mlflow"]
+    listening = [s.name for s in services if s.port]
+    assert listening == ["postgres", "gateway", "dashboard", "mlflow", "airflow-api-server"]
     assert [s.priority for s in services] == sorted(s.priority for s in services)
     visible = " ".join(word for s in services for word in (*s.command, *s.environment.values()))
     assert "0.0.0.0" not in visible
