@@ -88,6 +88,11 @@ def test_a_missing_an_extra_and_a_row_that_is_one_bit_off_are_each_named(
     assert reconcile(settings, ["NFLX"]).extra == []
 
 
+def test_a_table_whose_first_commit_is_under_way_is_empty(settings: Settings) -> None:
+    HudiTable(settings.home / "lake" / "prices")
+    assert len(reconcile(settings).missing) == 2699
+
+
 def test_an_empty_lake_lacks_everything(settings: Settings) -> None:
     found = reconcile(settings)
     assert (len(found.missing), found.lake_rows) == (2699, 0)

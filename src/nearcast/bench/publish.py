@@ -230,4 +230,6 @@ def _growth(first: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def _cpu_us(costs: dict[str, Any]) -> float:
     """Return the CPU microseconds a row of all processes that take part in the writing."""
-    return float(sum(spent for name, spent in costs["cpu_us_per_row"].items() if name != "lambda"))
+    return float(
+        sum(spent for name, spent in costs["cpu_us_per_row"].items() if name not in ("lambda", "snapshot"))
+    )

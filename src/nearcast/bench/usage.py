@@ -6,6 +6,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 SAMPLE_S = 0.1
 
@@ -21,8 +25,8 @@ class Usage:
 class Sampler:
     """Samples named processes and their children from its start to its stop.
 
-    Children of the gateway are the Lambda's workers. CPU that a process spent after its last sample before it
-    ended is not seen.
+    Children of the gateway are the Lambda's workers, and forks that write a snapshot. CPU that a process spent
+    after its last sample before it ended is not seen.
     """
 
     def __init__(self, pids: Mapping[str, int]) -> None:
@@ -69,8 +73,8 @@ class Sampler:
             except psutil.NoSuchProcess:
                 continue
             for process in family:
-                group = "lambda" if name == "gateway" and process.pid != pid else name
                 try:
+                    group = _group(name, process) if process.pid != pid else name
                     cpu, memory = sum(process.cpu_times()[:2]), process.memory_info().rss / 1e6
                 except psutil.NoSuchProcess:
                     continue
@@ -80,3 +84,10 @@ class Sampler:
                 resident[group] += memory
         for group, memory in resident.items():
             self.peak[group] = max(self.peak[group], memory)
+
+
+def _group(name: str, child: psutil.Process) -> str:
+    """Return what a child counts as: a fork that writes a snapshot has the gateway's own command."""
+    if name != "gateway":
+        return name
+    return "lambda" if "_worker.py" in " ".join(child.cmdline()) else "snapshot"

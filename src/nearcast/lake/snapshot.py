@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def read_snapshot(settings: Settings, columns: list[str] | None = None) -> pyarrow.Table:
-    """Return the snapshot's rows; an empty table with the schema's names when there is no copy yet."""
+    """Return the snapshot's rows; an empty table with the schema's names while the copy has no row."""
     import pyarrow
     from hudi import HudiTableBuilder
 
     folder = table_folder(settings)
     names = columns or [column.name for column in BAR]
-    if not (folder / ".hoodie" / "hoodie.properties").exists():
+    batches = []
+    if (folder / ".hoodie" / "hoodie.properties").exists():
+        table = HudiTableBuilder.from_base_uri(folder.as_uri()).build()
+        batches = [pyarrow.record_batch(batch) for batch in table.read()]
+    if not batches:  # no table, no commit yet, or every row of it was deleted
         return pyarrow.table({name: [] for name in names})
-    table = HudiTableBuilder.from_base_uri(folder.as_uri()).build()
-    batches = [pyarrow.record_batch(batch) for batch in table.read()]
     return pyarrow.Table.from_batches(batches).select(names)
