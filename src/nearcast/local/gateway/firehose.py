@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import uuid
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from nearcast.local.gateway import calls, kinesis
@@ -23,6 +24,8 @@ from nearcast.log import get_logger
 IDLE_S = 1.0
 DISCOVER_S = 2.0
 RETRY_S = 0.5
+PUTS = 8
+"""Objects that are put at a time: each waits its turn among the requests that the event loop serves."""
 HELD_BYTES = 256 * MIB
 """Bytes in all S3 buffers of a delivery stream from which on they are delivered before their time."""
 log = get_logger("firehose")
@@ -42,6 +45,7 @@ class Delivery:
         self.pending_since = 0.0
         self.buffers = Buffers(self.checkpoint)
         self.counters = Counters(settings.name)
+        self.putting = ThreadPoolExecutor(PUTS, initializer=calls.enter_account, initargs=(region,))
 
     def _load_checkpoint(self) -> dict[str, str]:
         if not self.checkpoint_file.exists():
@@ -145,30 +149,35 @@ class Delivery:
         return self.pending[:]
 
     def _deliver(self, due: list[Key]) -> None:
-        """Write an object for each buffer, then the checkpoint."""
-        for key in due:
-            self._put(self.buffers.open[key])
+        """Write an object for each buffer, several at a time, then the checkpoint."""
+        puts = {key: self._put(self.buffers.open[key]) for key in due}
+        wait(puts.values())
+        for key, put in puts.items():
+            self._count(self.buffers.open[key], stored=put.exception() is None)
             # Only what is on S3 leaves the buffer: a failed put is tried again on the next step.
-            self.buffers.close(key)
+            if put.exception() is None:
+                self.buffers.close(key)
         # With no buffer open the records may all have been dropped.
         if due or not self.buffers.open:
             self._save_checkpoint(self.buffers.positions())
+        for put in puts.values():
+            put.result()
 
-    def _put(self, buffer: Buffer) -> None:
+    def _put(self, buffer: Buffer) -> Future[None]:
         arrival = time.gmtime(buffer.oldest_ms / 1000)
         prefix = evaluate_prefix(buffer.template, arrival, buffer.partition_keys, buffer.error_type)
         moment = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime())
         key = f"{prefix}{self.settings.name}-{self.settings.version}-{moment}-{uuid.uuid4()}"
-        try:
-            calls.put_object(self.settings.bucket, key, bytes(buffer.body))
-        except Exception:
-            self.counters.add("DeliveryToS3.Success", 0)
-            raise
+        return self.putting.submit(calls.put_object, self.settings.bucket, key, bytes(buffer.body))
+
+    def _count(self, buffer: Buffer, stored: bool) -> None:
+        self.counters.add("DeliveryToS3.Success", int(stored))
+        if not stored:
+            return
         if not buffer.error_type:
             self.counters.add("DeliveryToS3.Records", buffer.records)
             self.counters.add("DeliveryToS3.Bytes", len(buffer.body))
         self.counters.add("DeliveryToS3.ObjectCount", 1)
-        self.counters.add("DeliveryToS3.Success", 1)
         self.counters.add("DeliveryToS3.DataFreshness", max(0.0, time.time() - buffer.oldest_ms / 1000))
 
     def _save_checkpoint(self, positions: dict[str, str]) -> None:
