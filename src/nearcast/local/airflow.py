@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 from nearcast.errors import ServiceError
@@ -169,7 +170,11 @@ def prepare(home: Path, component: str) -> None:
         return
     write_password_file(home, load_secrets(home))
     create_database(home)
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+    migrated, version = home / "airflow" / "migrated", metadata.version("apache-airflow")
+    # The check alone takes 5 s, which a killed API server had better spend on serving again.
+    if not migrated.exists() or migrated.read_text() != version:
+        subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+        migrated.write_text(version)
 
 
 def main() -> None:
