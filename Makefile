@@ -11,7 +11,7 @@ CACHES := .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache dist
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'The first run downloads up to 3.8 GB (Python packages, on Linux mostly PyTorch with CUDA) and 119 MB (Spark jars).'
+	@echo 'The first run downloads up to 4 GB (Python packages, on Linux mostly PyTorch with CUDA) and 119 MB (Spark jars).'
 
 demo: $(ENVIRONMENT) $(JARS) ## Run the whole path on real prices (ARGS="--symbol AAPL --live-rows 20" …)
 	@$(BIN)/nearcast demo $(ARGS)

@@ -70,7 +70,7 @@ else
 fi
 if [ ! -x .venv/bin/python ]; then
     check_space
-    say "making .venv: 200 packages, up to 3.8 GB to download (on Linux, mostly PyTorch with CUDA), 7 GB on disk"
+    say "making .venv: 270 packages, up to 4 GB to download (on Linux, mostly PyTorch with CUDA), 7.4 GB on disk"
 else
     say "updating .venv to uv.lock"
 fi
