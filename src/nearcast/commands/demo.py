@@ -52,6 +52,7 @@ def demo(
       nearcast demo --csv prices.csv --symbol ACME --live-rows 30 --rate 0.5
     """
     from nearcast.demo.run import Options, run
+    from nearcast.local.airflow import airflow_login
     from nearcast.local.supervise import Supervisor
     from nearcast.local.world import stop
     from nearcast.output import Output
@@ -66,6 +67,8 @@ def demo(
         report = run(home, Options(csv, symbols, live_rows, rate, airflow=not no_airflow), output)
         output.result(report, lambda _: _show(output, report))
         if not leave and sys.stdin.isatty():
+            if not no_airflow:
+                output.note(f"Airflow: {report['urls']['airflow']}   {airflow_login(home)}")
             _wait(output, report["urls"]["dashboard"])
         elif not leave:
             output.note("Standard input is no terminal: ending. `nearcast up` keeps the dashboard up.")

@@ -96,7 +96,7 @@ def delete(
     deleted = delete_prices(load_settings(), name, begin, end)
     if not deleted:
         output.note(f"There is no row of {name} in these days: nothing was deleted.")
-    output.result({"deleted": deleted}, lambda console: console.print(f"{deleted:,} rows deleted"))
+    output.result({"deleted": deleted}, lambda console: console.print(f"rows deleted: {deleted:,}"))
 
 
 @click.command()

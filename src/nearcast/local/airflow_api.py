@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from nearcast.local.ports import HOST
 from nearcast.local.secrets import load_secrets
 
 TIMEOUT_S = 30.0
-LONG_AGO = "2000-01-01T00:00:00Z"
+EARLIER = timedelta(days=1)
 
 
 class AirflowApi:
@@ -51,8 +51,9 @@ class AirflowApi:
         self.pause(dag_id)
         dag = f"/api/v2/dags/{quote(dag_id)}"
         # Queued runs start in the order of run_after: this one before the DAG's own.
-        run_id = f"nearcast__{datetime.now(UTC).isoformat()}"
-        request = {"dag_run_id": run_id, "logical_date": None, "run_after": LONG_AGO, "conf": conf}
+        now = datetime.now(UTC)
+        run_id, run_after = f"nearcast__{now.isoformat()}", (now - EARLIER).isoformat()
+        request = {"dag_run_id": run_id, "logical_date": None, "run_after": run_after, "conf": conf}
         self._call("POST", f"{dag}/dagRuns", request)
         self._call("PATCH", dag, {"is_paused": False})
         return run_id
