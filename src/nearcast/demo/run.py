@@ -87,7 +87,7 @@ def run(home: Path, options: Options, output: Output) -> dict[str, Any]:
     settings, loaded, ready = _start(home, options, stages)
     symbols = list(loaded.symbols)
     live = find_live(settings, symbols, options.live_rows)
-    _history(settings, live, stages)
+    _history(settings, live, options, stages)
     _model(settings, live, stages)
     since = datetime.now(timezone.utc)  # noqa: UP017
     _live(settings, live, options, stages)
@@ -114,8 +114,6 @@ def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, Load
 
     with stages.stage("services"):
         settings = start(home, note=stages.output.note, airflow=options.airflow)
-    if options.airflow:
-        hold_back(settings.home)
     with stages.stage("prices"):
         source = options.csv or BUNDLED
         symbols = options.symbols or (() if options.csv else BUNDLED_SYMBOLS)
@@ -127,11 +125,13 @@ def _start(home: Path, options: Options, stages: Stages) -> tuple[Settings, Load
     return settings, loaded, stages.total
 
 
-def _history(settings: Settings, live: Live, stages: Stages) -> None:
+def _history(settings: Settings, live: Live, options: Options, stages: Stages) -> None:
     from nearcast.stream.publisher import publish
 
     pending = count(settings, "pending_history", live)
     if pending:
+        if options.airflow:
+            hold_back(settings.home)
         with stages.stage("history: published", pending) as advance:
             publish(settings, symbols=live.symbols, limit=pending, on_progress=advance)
     on_the_way = count(settings, "not_arrived", live)
