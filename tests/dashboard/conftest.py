@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
 from nearcast.settings import Settings
 
@@ -115,3 +116,15 @@ def world(empty_database: Settings, tmp_path: Path) -> Iterator[World]:
     made = World(empty_database, prices)
     yield made
     made.connection.close()
+
+
+@pytest.fixture
+def aws() -> Settings:
+    """Settings with an address that nothing is ever sent to."""
+    return Settings(
+        aws_endpoint_url="http://127.0.0.1:9",
+        aws_access_key_id="stub",
+        aws_secret_access_key=SecretStr("stub"),
+        raw_bucket="raw",
+        delivery_stream="prices",
+    )

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.stub import ANY, Stubber
-from pydantic import SecretStr
 
 from nearcast.aws import client
 from nearcast.dashboard.delivery import METRICS, Delivery, delivery_html, read_delivery
@@ -16,17 +15,6 @@ from nearcast.settings import Settings
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 REQUEST = {"MetricDataQueries": ANY, "StartTime": ANY, "EndTime": ANY}
-
-
-@pytest.fixture
-def aws() -> Settings:
-    """Settings with an address that nothing is ever sent to."""
-    return Settings(
-        aws_endpoint_url="http://127.0.0.1:9",
-        aws_access_key_id="stub",
-        aws_secret_access_key=SecretStr("stub"),
-        delivery_stream="prices",
-    )
 
 
 @pytest.fixture

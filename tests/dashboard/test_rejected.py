@@ -6,24 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.stub import Stubber
-from pydantic import SecretStr
 
 from nearcast.aws import client
 from nearcast.dashboard.rejected import Rejected, count_rejected
 from nearcast.settings import Settings
 
 REQUEST = {"Bucket": "raw", "Prefix": "errors/", "MaxKeys": 1000}
-
-
-@pytest.fixture
-def aws() -> Settings:
-    """Settings with an address that nothing is ever sent to."""
-    return Settings(
-        aws_endpoint_url="http://127.0.0.1:9",
-        aws_access_key_id="stub",
-        aws_secret_access_key=SecretStr("stub"),
-        raw_bucket="raw",
-    )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from nearcast.bench.airflow_world import Flow, wait_until_equal
+from nearcast.bench.airflow_world import Flow, ticks, wait_until_equal
 from nearcast.bench.faults import find
 from nearcast.demo.orchestrated import wait_for_dag
 from nearcast.local.airflow import environment
@@ -52,28 +52,18 @@ def link(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def ticks(link: psycopg.Connection[Any], since: float) -> list[tuple[float, float]]:
-    """Return when each row was due and when it was published since then, by tick."""
-    found = link.execute(
-        "SELECT extract(epoch FROM due_at)::float8, extract(epoch FROM first_published_at)::float8"
-        " FROM nearcast.publications WHERE first_published_at > to_timestamp(%s) ORDER BY due_at",
-        (since,),
-    )
-    return [(float(due), float(published)) for due, published in found]
-
-
 def gaps(moments: list[float]) -> list[float]:
     """Return the distances between neighbours."""
     return [after - before for before, after in pairwise(moments)]
 
 
 def test_the_publisher_publishes_as_many_rows_at_the_rate_that_its_params_say(
-    world: World, link: psycopg.Connection[Any]
+    world: World, settings: Settings
 ) -> None:
     since = time.time()
     done = run_dag(world, "publish_prices", rate=20, rows=10, symbols=[SYMBOL])
     assert done["tasks"] == {"publish": "success"}
-    due = [tick for tick, _ in ticks(link, since)]
+    due = [tick for tick, _ in ticks(settings, since)]
     assert gaps(due) == pytest.approx([1 / 20] * 9, abs=1e-4)
 
 
@@ -119,19 +109,17 @@ def test_new_prices_are_forecast_and_a_young_champion_is_kept(
     assert run_dag(world, "train_model")["tasks"] == {"is_due": "success", "train": "skipped"}
 
 
-def test_a_killed_worker_loses_no_row_and_no_tick(
-    world: World, settings: Settings, link: psycopg.Connection[Any]
-) -> None:
+def test_a_killed_worker_loses_no_row_and_no_tick(world: World, settings: Settings) -> None:
     world.run("up")
     api = wait_for_dag(world.home)
     api.pause("publish_prices")
     world.run("load", str(PRICES), "--symbol", "META")
     since, rows = time.time(), 60
     run_id = api.start("publish_prices", {"rate": 2, "rows": rows, "symbols": ["META"], "seconds": 300})
-    while len(ticks(link, since)) < 10:
+    while len(ticks(settings, since)) < 10:
         time.sleep(0.2)
     os.kill(find(Flow(settings, api), "worker"), signal.SIGKILL)
-    while len(published := ticks(link, since)) < rows:
+    while len(published := ticks(settings, since)) < rows:
         assert time.time() - since < 240, api.state("publish_prices", run_id)
         time.sleep(0.5)
     api.pause("publish_prices")

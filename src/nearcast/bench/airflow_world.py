@@ -66,8 +66,7 @@ def wait_until_equal(settings: Settings) -> dict[str, int]:
     deadline = time.monotonic() + ARRIVAL_S
     while (difference := reconcile(settings)) and time.monotonic() < deadline:
         time.sleep(1.0)
-    names = ("missing", "extra", "different", "duplicates")
-    return {name: len(getattr(difference, name)) for name in names}
+    return difference.counts()
 
 
 def ticks(settings: Settings, since: float) -> list[tuple[float, float]]:

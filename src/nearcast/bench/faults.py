@@ -81,11 +81,12 @@ def _child(flow: Flow, target: str) -> int | None:
     import psutil
 
     from nearcast.local import processes
+    from nearcast.local.airflow_workers import IDLE, WORKER
 
     titles = {pid: " ".join(psutil.Process(pid).cmdline()) for pid in processes.find(flow.settings.home)}
     if target == "spark":
         return next((pid for pid, title in titles.items() if "nearcast.local.spark_host" in title), None)
-    busy = [pid for pid, title in titles.items() if "LocalExecutor" in title and "<idle>" not in title]
+    busy = [pid for pid, title in titles.items() if WORKER in title and IDLE not in title]
     tasks = {pid: [child.pid for child in psutil.Process(pid).children()] for pid in busy}
     worker = next((pid for pid, children in tasks.items() if children), None)
     return worker if target == "worker" or worker is None else tasks[worker][0]

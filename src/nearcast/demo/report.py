@@ -25,10 +25,7 @@ def rows(settings: Settings, symbols: list[str]) -> dict[str, int]:
         "dynamodb": dynamodb_rows(settings, symbols),
         "raw": raw_rows(settings, symbols),
         "lake": difference.lake_rows,
-        "missing": len(difference.missing),
-        "extra": len(difference.extra),
-        "duplicates": len(difference.duplicates),
-        "different": len(difference.different),
+        **difference.counts(),
         "rejected": rejected_records(settings),
     }
 

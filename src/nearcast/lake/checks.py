@@ -45,13 +45,7 @@ def run_checks(settings: Settings, say: Callable[[str], None]) -> dict[str, int]
         f"source {difference.source_rows:,} rows, lake {difference.lake_rows:,}, under way {difference.pending:,}"
     )
     impossible = query(settings, Path(__file__).with_name("impossible_bars.sql").read_text()).rows[0][0]
-    broken = {
-        "missing": len(difference.missing),
-        "extra": len(difference.extra),
-        "different": len(difference.different),
-        "duplicates": len(difference.duplicates),
-        "impossible_bars": int(impossible),
-    }
+    broken = {**difference.counts(), "impossible_bars": int(impossible)}
     for name, count in broken.items():
         say(f"{name}: {count:,}")
     say(f"rejected records, for `nearcast lake redrive`: {rejected_records(settings):,}")

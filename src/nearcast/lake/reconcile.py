@@ -51,6 +51,11 @@ class Difference:
     different: list[Key] = field(default_factory=list)
     duplicates: list[Key] = field(default_factory=list)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many rows are missing, extra, different and duplicates."""
+        names = ("missing", "extra", "different", "duplicates")
+        return {name: len(getattr(self, name)) for name in names}
+
     def __bool__(self) -> bool:
         return bool(self.missing or self.extra or self.different or self.duplicates)
 
