@@ -9,11 +9,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
 from nearcast.local import postgres as local_postgres
 from nearcast.settings import Settings
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("nearcast", deadline=None)
+hypothesis.settings.load_profile("nearcast")
 
 
 @dataclass(frozen=True)

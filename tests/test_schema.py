@@ -39,7 +39,9 @@ def test_the_transformer_emits_the_bar() -> None:
 def test_the_hudi_job_writes_and_registers_the_bar() -> None:
     written = [column.split(" ") for column in hudi_job.SPARK_SCHEMA.split(", ")]
     assert written == [[column.name, column.lake] for column in schema.BAR] + [["year", "string"]]
-    registered = [*hudi_job.CATALOG_COLUMNS, ("stock_symbol", "string")]
+    *columns, commit_time = hudi_job.CATALOG_COLUMNS
+    assert commit_time == ("_hoodie_commit_time", "string")
+    registered = [*columns, ("stock_symbol", "string")]
     assert sorted(registered) == sorted((column.name, column.lake) for column in schema.BAR)
     assert hudi_job.PRICES == transformer.PRICES == schema.PRICE_COLUMNS
     assert hudi_job.SYMBOL.pattern == transformer.SYMBOL.pattern

@@ -60,7 +60,11 @@ def deploy(settings: Settings, target: str = "local", note: Note = lambda text: 
     for layer in LAYERS:
         name = f"nearcast-{settings.environment}-{layer}"
         note(f"stack {name}")
-        parameters = {"Environment": settings.environment, "ArtifactsBucket": artifacts.bucket}
+        parameters = {
+            "Environment": settings.environment,
+            "ArtifactsBucket": artifacts.bucket,
+            "TableType": settings.table_type,
+        }
         if target == "local":
             parameters |= LOCAL_PARAMETERS[layer]
         stacks.append(_apply(settings, name, template(layer), parameters | artifacts.keys))

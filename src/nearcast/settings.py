@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     raw_queue_url: str | None = None
     crawler: str | None = None
     hudi_job: str | None = None
+    table_type: Literal["COPY_ON_WRITE", "MERGE_ON_READ"] = "COPY_ON_WRITE"
+    """How a new Hudi table keeps changes; one that is there keeps its type."""
     workgroup: str | None = None
 
     mlflow_tracking_uri: str | None = None

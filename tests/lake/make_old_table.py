@@ -13,9 +13,9 @@ from nearcast.local import spark_host
 
 
 def row(symbol: str, day: date, version: int, price: float | None = 1.5) -> tuple[Any, ...]:
-    """Return a row in the order of SPARK_SCHEMA; without a price it is a deletion."""
+    """Return one of the job's rows; without a price it is a deletion."""
     values = (None,) * 5 if price is None else (price,) * 4 + (10,)
-    return (symbol, day, *values, version, str(day.year))
+    return (symbol, day, *values, version, str(day.year), {})
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     job = hudi_job.Job("", folder.as_uri(), "", "prices")
     first, second = date(2020, 1, 2), date(2021, 1, 4)
     rows = [row("A", first, 1), row("A", second, 2), row("B", first, 3)]
-    frame = spark.createDataFrame(rows, hudi_job.SPARK_SCHEMA).coalesce(1)
+    frame = spark.createDataFrame([one[:-1] for one in rows], hudi_job.SPARK_SCHEMA).coalesce(1)
     frame.write.format("hudi").options(**hudi_job.hudi_options(job)).mode("append").save(job.table_path)
     late, deletion = row("B", first, 2, None), row("A", second, 4, None)
     hudi_job.upsert(spark, job, [late, deletion, row("A", date(2021, 1, 5), 5)])

@@ -68,14 +68,14 @@ class Objects:
 
 def test_a_line_becomes_a_typed_row_in_the_order_of_the_schema() -> None:
     row = hudi_job.parse_row(json.dumps(LINE))
-    assert row == ("NFLX", date(2023, 9, 21), 1.1, 2.0, 1.0, 1.5, 10, 3, "2023")
-    assert len(row) == len(hudi_job.SPARK_SCHEMA.split(", "))
+    assert row == ("NFLX", date(2023, 9, 21), 1.1, 2.0, 1.0, 1.5, 10, 3, "2023", {})
+    assert len(row) == len(hudi_job.SPARK_SCHEMA.split(", ")) + 1
 
 
 def test_a_deletion_has_a_key_and_a_version_and_nothing_else() -> None:
     nulls = dict.fromkeys(("open_price", "high_price", "low_price", "close_price", "volume"))
     row = hudi_job.parse_row(json.dumps({**LINE, **nulls, "deleted": True}))
-    assert row == ("NFLX", date(2023, 9, 21), None, None, None, None, None, 3, "2023")
+    assert row == ("NFLX", date(2023, 9, 21), None, None, None, None, None, 3, "2023", {})
     assert hudi_job.is_deletion(row)
 
 
@@ -131,7 +131,7 @@ events = st.lists(
 def as_row(event: tuple[str, date, int, bool]) -> tuple[Any, ...]:
     """Return the job's row of (symbol, day, version, deleted)."""
     symbol, day, version, deleted = event
-    return (symbol, day, *((None,) * 5 if deleted else (1.0, 1.0, 1.0, 1.0, 1)), version, "2023")
+    return (symbol, day, *((None,) * 5 if deleted else (1.0, 1.0, 1.0, 1.0, 1)), version, "2023", {})
 
 
 @given(events)
@@ -188,7 +188,9 @@ def test_keys_of_notifications_are_decoded() -> None:
 
 def test_an_object_that_cannot_be_fetched_keeps_its_message_and_the_others_pass() -> None:
     s3 = Objects({"good": (json.dumps(LINE) + "\n").encode()})
-    batch = hudi_job.read_batch(s3, [message(i, key) for i, key in enumerate(["good", "gone"])])
+    batch = hudi_job.read_batch(
+        s3, [message(i, key) for i, key in enumerate(["good", "gone"])], hudi_job.Columns({})
+    )
     assert [row[0] for row in batch.rows] == ["NFLX"]
     assert batch.receipts == ["receipt-0"]
     assert [error.split(":")[0] for error in batch.unreadable.values()] == ["ClientError"]
@@ -197,7 +199,7 @@ def test_an_object_that_cannot_be_fetched_keeps_its_message_and_the_others_pass(
 def test_a_line_that_is_no_row_goes_to_an_error_object_and_the_others_of_its_object_pass() -> None:
     good = json.dumps(LINE).encode()
     s3 = Objects({"mixed": b"\n".join([b"{oops", good, b"", b'{"stock_symbol": "A"}', b""])})
-    batch = hudi_job.read_batch(s3, [message(1, "mixed"), message(2, "mixed")])
+    batch = hudi_job.read_batch(s3, [message(1, "mixed"), message(2, "mixed")], hudi_job.Columns({}))
     assert [row[0] for row in batch.rows] == ["NFLX"]
     assert batch.receipts == ["receipt-1", "receipt-2"] and not batch.unreadable
     [((bucket, key), body)] = batch.errors.items()
@@ -212,20 +214,23 @@ def test_a_line_that_is_no_row_goes_to_an_error_object_and_the_others_of_its_obj
     assert {(one["errorCode"], one["source"], one["attemptsMade"]) for one in documents} == {
         ("HudiJob.InvalidLine", "s3://raw/mixed", 1)
     }
-    assert set(hudi_job.read_batch(s3, [message(3, "mixed")]).errors) == {(bucket, key)}
+    assert set(hudi_job.read_batch(s3, [message(3, "mixed")], hudi_job.Columns({})).errors) == {(bucket, key)}
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"Records": [{}]}', '{"Records": 5}'])
 def test_a_message_that_is_no_notification_does_not_stop_the_others(body: str) -> None:
     strange = {"MessageId": "9", "ReceiptHandle": "receipt-9", "Body": body}
-    batch = hudi_job.read_batch(Objects({"good": json.dumps(LINE).encode()}), [strange, message(1, "good")])
+    batch = hudi_job.read_batch(
+        Objects({"good": json.dumps(LINE).encode()}), [strange, message(1, "good")], hudi_job.Columns({})
+    )
     assert batch.receipts == ["receipt-1"] and list(batch.unreadable) == [body]
 
 
 def test_arguments_of_glue_are_left_alone() -> None:
     argv = ["--JOB_NAME", "j", "--queue_url", "q", "--table_path", "s3://b/prices/", "--database", "d"]
-    job = hudi_job.parse_arguments([*argv, "--table", "prices", "--conf", "a=b --conf c=d"])
-    assert job == hudi_job.Job("q", "s3://b/prices", "d", "prices")
+    argv += ["--table", "prices", "--lease_table", "l", "--conf", "a=b --conf c=d", "--JOB_RUN_ID", "jr_1"]
+    job = hudi_job.parse_arguments(argv)
+    assert job == hudi_job.Job("q", "s3://b/prices", "d", "prices", "l", job_name="j", run_id="jr_1")
 
 
 def test_a_missing_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,15 @@
 """The Glue job: raw JSON lines, told of by a queue, upserted into the Hudi table.
 
 Runs on Glue 5.1 (Spark 3.5, Hudi 1.0.2) as it stands; it imports nothing of Nearcast. A run drains the
-queue and ends. A message is deleted after the commit that holds its rows, so a run that dies loses nothing;
-redelivery is harmless, because a row is upserted by its key and an older version never replaces a newer one.
-A line that is no row goes to the error prefix with its reason; a deletion leaves a tombstone, so that no
-older row comes back (docs/decisions/0010-deletions-and-tombstones.md).
+queue and ends, or (``--mode continuous``) goes on committing as objects come. A message is deleted after the
+commit that holds its rows, so a run that dies loses nothing; redelivery is harmless, because a row is upserted
+by its key and an older version never replaces a newer one. A line that is no row goes to the error prefix with
+its reason; a deletion leaves a tombstone, so that no older row comes back
+(docs/decisions/0010-deletions-and-tombstones.md).
+
+The job is the table's only writer, and a lease makes sure of it. When notifications were lost, a message
+``{"backfill": "s3://bucket/prefix/"}`` has it read all objects below that prefix
+(docs/decisions/0018-the-job-is-a-stream.md).
 """
 
 from __future__ import annotations
@@ -17,6 +22,8 @@ import math
 import re
 import sys
 import time
+import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -34,22 +41,50 @@ SPARK_SCHEMA = (
     " close_price double, volume bigint, version bigint, year string"
 )
 PRICES = ("open_price", "high_price", "low_price", "close_price")
-OPEN_PRICE, VERSION, YEAR = 2, 7, 8
+OPEN_PRICE, VERSION, YEAR, MORE = 2, 7, 8, 9
 """Positions in a row."""
+NOT_COLUMNS = {"deleted", "event_name", "event_time"}
+"""Fields of a line that say something about the event, and are not kept in the table."""
+COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
 DELETED = "_hoodie_is_deleted"
 """Hudi's own column: a record that has it true deletes the stored one, if that one is not newer."""
 SYMBOL = re.compile(r"(?=.*\w)[\w.^-]{1,64}")
 """A symbol names a folder of the table."""
-CATALOG_COLUMNS = tuple(tuple(column.split(" ")) for column in SPARK_SCHEMA.split(", ")[1:-1])
-"""Names and types without the partition keys."""
+CATALOG_COLUMNS = (
+    *(tuple(column.split(" ")) for column in SPARK_SCHEMA.split(", ")[1:-1]),
+    ("_hoodie_commit_time", "string"),
+)
+"""Names and types without the partition keys; the last is Hudi's: the instant of the commit that wrote the row."""
+INPUT_FORMATS = {
+    "COPY_ON_WRITE": "org.apache.hudi.hadoop.HoodieParquetInputFormat",
+    "MERGE_ON_READ": "org.apache.hudi.hadoop.realtime.HoodieParquetRealtimeInputFormat",
+}
 ERROR_PREFIX = "errors/hudi-job-failed/"
 MESSAGES_A_COMMIT = 1000
+OBJECTS_A_COMMIT = 1000
 FETCH_THREADS = 16
+POLL_S = 10
+"""How long a continuous run's question to the queue stays open."""
+COMMIT_INTERVAL_S = 0.75
+"""A continuous run starts a commit no sooner after the last one, so that rows of one second share it."""
+SERVICES_EVERY = 5
+"""Cleaning, archiving and compaction come with every fifth commit: rarer is cheaper, and leaves more old files."""
+ARCHIVES_KEPT = 1
+"""Files of the archived timeline that stay. Hudi never removes one, and reads none when it reads or writes rows."""
+LEASE_S = 300
+EXPIRY_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 WRITE = "hoodie.datasource.write."
 Row = tuple[Any, ...]
-"""Values in the order of SPARK_SCHEMA; those of a deletion are None but for key, version and year."""
+"""Values in the order of SPARK_SCHEMA, then a dictionary of the other columns.
+
+Those of a deletion are None but for key, version and year.
+"""
+Fetched = tuple[bytes, datetime, str]
 Errors = dict[tuple[str, str], bytes]
 """Error objects by (bucket, key)."""
+COLUMN_TYPES: dict[str, type | tuple[type, ...]] = {"boolean": bool, "double": (int, float), "string": str}
+"""Of a new column, by its first value; in this order, as True is an int too."""
+KNOWN_FIELDS = NOT_COLUMNS | {column.split(" ")[0] for column in SPARK_SCHEMA.split(", ")[:-1]}
 
 
 @dataclass(frozen=True)
@@ -60,6 +95,12 @@ class Job:
     table_path: str
     database: str
     table: str
+    lease_table: str = ""
+    table_type: str = "COPY_ON_WRITE"
+    mode: str = "drain"
+    run_minutes: float = 50.0
+    job_name: str = ""
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,11 +116,16 @@ class Batch:
     unreadable: dict[str, str]
 
 
-def hudi_options(job: Job) -> dict[str, str]:
-    """Return Hudi's write options: copy-on-write, table version 6 (which Athena reads), small cheap commits."""
+def hudi_options(job: Job, services: bool = True) -> dict[str, str]:
+    """Return Hudi's write options: table version 6 (which Athena reads), small cheap commits.
+
+    With ``services`` the commit is followed by what is due of cleaning, archiving and compaction.
+    """
+    merge_on_read = job.table_type == "MERGE_ON_READ"
+    wanted = str(services).lower()
     return {
         "hoodie.table.name": job.table,
-        WRITE + "table.type": "COPY_ON_WRITE",
+        WRITE + "table.type": job.table_type,
         WRITE + "operation": "upsert",
         WRITE + "recordkey.field": ",".join(RECORD_KEY),
         WRITE + "precombine.field": ORDERING_FIELD,
@@ -93,22 +139,27 @@ def hudi_options(job: Job) -> dict[str, str]:
         "hoodie.write.table.version": "6",
         "hoodie.write.auto.upgrade": "false",
         "hoodie.table.timeline.timezone": "UTC",
+        # The bucket finds a row's file, so no file needs a bloom filter.
         "hoodie.index.type": "BUCKET",
         "hoodie.bucket.index.num.buckets": "1",
-        "hoodie.index.bloom.num_entries": "1000",
+        "hoodie.parquet.bloom.filter.enabled": "false",
         "hoodie.metadata.enable": "false",
         "hoodie.embed.timeline.server": "false",
         "hoodie.write.markers.type": "DIRECT",
         "hoodie.upsert.shuffle.parallelism": "1",
-        "hoodie.clean.trigger.max.commits": "20",
-        "hoodie.clean.commits.retained": "5",
-        "hoodie.keep.min.commits": "60",
-        "hoodie.keep.max.commits": "120",
+        "hoodie.clean.automatic": wanted,
+        "hoodie.clean.trigger.max.commits": str(SERVICES_EVERY),
+        "hoodie.clean.commits.retained": "6",
+        "hoodie.archive.automatic": wanted,
+        "hoodie.keep.min.commits": "8",
+        "hoodie.keep.max.commits": "12",
+        "hoodie.compact.inline": str(merge_on_read and services).lower(),
+        "hoodie.compact.inline.max.delta.commits": str(2 * SERVICES_EVERY),
     }
 
 
 def parse_row(line: bytes | str) -> Row:
-    """Return a line's values in the order of SPARK_SCHEMA; a deletion's prices and volume are None.
+    """Return a line's row; a deletion's prices and volume are None.
 
     Raises ValueError (or RecursionError, for JSON nested too deeply) when the line is no row.
     """
@@ -125,7 +176,44 @@ def parse_row(line: bytes | str) -> Row:
     parsed = date.fromisoformat(day)
     prices = (_number(record, name) for name in PRICES)
     values = (None,) * 5 if deleted else (*map(float, prices), _integer(record, "volume"))
-    return (symbol, parsed, *values, _integer(record, "version"), str(parsed.year))
+    more = {} if deleted else {name: record[name] for name in record.keys() - KNOWN_FIELDS}
+    return (symbol, parsed, *values, _integer(record, "version"), str(parsed.year), more)
+
+
+class Columns:
+    """The columns that the source has beyond a daily bar's; they appear with their first value, and keep its type.
+
+    ``types`` holds their names and types (double, string, boolean), oldest first. JSON knows one kind of number,
+    so each is a double.
+    """
+
+    def __init__(self, types: dict[str, str]) -> None:
+        self.types = dict(types)
+
+    def admit(self, values: dict[str, Any]) -> None:
+        """Take a row's other columns. Raises ValueError, and takes none of them, when one cannot be the table's."""
+        new = {}
+        for name, value in values.items():
+            if value is None:
+                continue
+            kind = next((kind for kind, types in COLUMN_TYPES.items() if isinstance(value, types)), None)
+            if kind is None or (kind == "double" and not abs(value) <= sys.float_info.max):
+                raise ValueError(f"{name} is {value!r:.80}, not a finite number, a text, true or false")
+            if not COLUMN_NAME.fullmatch(name) or name in PARTITION_KEYS:
+                raise ValueError(f"{name!r:.80} cannot be the name of a new column")
+            known = self.types.get(name, kind)
+            if kind != known:
+                raise ValueError(f"{name} is {value!r:.80}, a {kind}, and the table's column is a {known}")
+            new[name] = known
+        self.types.update(new)
+
+    def values(self, row: Row) -> list[Any]:
+        """Return a row's values of these columns, in their order."""
+        given = row[MORE]
+        return [
+            float(given[name]) if kind == "double" and given.get(name) is not None else given.get(name)
+            for name, kind in self.types.items()
+        ]
 
 
 def _number(record: dict[str, Any], name: str) -> int | float:
@@ -158,15 +246,25 @@ def newest(rows: list[Row]) -> list[Row]:
     return list(best.values())
 
 
-def receive(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
-    """Take messages from the queue until it has no more, or enough for one commit."""
+def receive(sqs: Any, queue_url: str, wait_s: int = 0) -> list[dict[str, Any]]:
+    """Take messages until the queue has no more, or enough for one commit; wait so long for the first."""
     messages: list[dict[str, Any]] = []
     while len(messages) < MESSAGES_A_COMMIT:
-        answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        wait = 0 if messages else wait_s
+        answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
         if not answer.get("Messages"):
             break
         messages += answer["Messages"]
     return messages
+
+
+def backfill_of(message: dict[str, Any]) -> str | None:
+    """Return the address whose objects a message asks to be read, None when it is no such message."""
+    try:
+        body = json.loads(message["Body"])
+    except ValueError:
+        return None
+    return body.get("backfill") if isinstance(body, dict) else None
 
 
 def objects_of(message: dict[str, Any]) -> list[tuple[str, str]]:
@@ -178,18 +276,22 @@ def objects_of(message: dict[str, Any]) -> list[tuple[str, str]]:
     return [(place["bucket"]["name"], unquote_plus(place["object"]["key"])) for place in places]
 
 
-def parse_object(s3: Any, bucket: str, key: str) -> tuple[list[Row], Errors]:
-    """Fetch an object; return its rows and, if some of its lines are none, the error object that says so.
+def parse_object(body: bytes, stored_at: datetime, source: str, columns: Columns) -> tuple[list[Row], Errors]:
+    """Return an object's rows and, if some of its lines are none, the error object that says so.
 
     The error object's key is the same at each delivery, so that a redelivery writes no second one.
     """
-    answer = s3.get_object(Bucket=bucket, Key=key)
-    source, stored_at, rows, errors = f"s3://{bucket}/{key}", answer["LastModified"], [], b""
-    for line in answer["Body"].read().splitlines():
+    rows, errors = [], b""
+    for line in body.splitlines():
+        if not line.strip():
+            continue
         try:
-            rows += [parse_row(line)] if line.strip() else []
+            row = parse_row(line)
+            columns.admit(row[MORE])
+            rows.append(row)
         except (ValueError, RecursionError) as error:
             errors += _error_line(line, error, source, stored_at)
+    bucket = urlsplit(source).netloc
     error_key = f"{ERROR_PREFIX}{stored_at:%Y/%m/%d}/{hashlib.sha256(source.encode()).hexdigest()[:32]}"
     return rows, {(bucket, error_key): errors} if errors else {}
 
@@ -208,24 +310,31 @@ def _error_line(line: bytes, error: Exception, source: str, stored_at: datetime)
     return json.dumps(document).encode() + b"\n"
 
 
-def read_batch(s3: Any, messages: list[dict[str, Any]]) -> Batch:
+def read_batch(s3: Any, messages: list[dict[str, Any]], columns: Columns) -> Batch:
     """Fetch the objects that ``messages`` name; those that cannot be read keep their messages."""
 
-    def fetch(message: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[list[Row], Errors]], str]:
+    def fetch(message: dict[str, Any]) -> tuple[dict[str, Any], list[Fetched], str]:
         try:
-            return message, [parse_object(s3, *place) for place in objects_of(message)], ""
+            return message, [fetch_object(s3, *place) for place in objects_of(message)], ""
         except (ClientError, ValueError, KeyError, TypeError, AttributeError) as error:
             return message, [], f"{type(error).__name__}: {error}"
 
     with ThreadPoolExecutor(FETCH_THREADS) as pool:
         fetched = list(pool.map(fetch, messages))
-    objects = [item for _, items, _ in fetched for item in items]
+    # One after the other: which value of a new column is the first must not depend on threads.
+    objects = [parse_object(*one, columns) for _, items, _ in fetched for one in items]
     return Batch(
         receipts=[message["ReceiptHandle"] for message, _, error in fetched if not error],
         rows=newest([row for rows, _ in objects for row in rows]),
         errors={place: body for _, errors in objects for place, body in errors.items()},
         unreadable={message["Body"]: error for message, _, error in fetched if error},
     )
+
+
+def fetch_object(s3: Any, bucket: str, key: str) -> Fetched:
+    """Return an object's content, when it was stored, and its address."""
+    answer = s3.get_object(Bucket=bucket, Key=key)
+    return answer["Body"].read(), answer["LastModified"], f"s3://{bucket}/{key}"
 
 
 class Tombstones:
@@ -276,11 +385,144 @@ class Tombstones:
         self.s3.put_object(Bucket=self.bucket, Key=self._key(symbol), Body=body)
 
 
-def upsert(spark: Any, job: Job, rows: list[Row]) -> None:
+class Lease:
+    """The right to write the table: an item of DynamoDB that one run at a time holds.
+
+    It is renewed before each commit, so a run that lost it writes nothing more. It lapses after LEASE_S; that of
+    a Glue run that has ended (killed, say) is free at once.
+    """
+
+    def __init__(self, dynamodb: Any, glue: Any, job: Job) -> None:
+        self.dynamodb = dynamodb
+        self.glue = glue
+        self.job = job
+        self.owner = job.run_id or f"process-{uuid.uuid4()}"
+
+    def take(self) -> None:
+        """Take the lease. Raises RuntimeError when another run holds it."""
+        holder = self._put("attribute_not_exists(#t) OR expires_at < :now OR #o = :owner")
+        if holder and self._has_ended(holder):
+            holder = self._put("#o = :dead", {":dead": {"S": holder["owner"]["S"]}})
+        if holder:
+            raise RuntimeError(
+                f"{holder['owner']['S']} writes to {self.job.table_path}: one run at a time may. Nothing was written."
+                f" Its lease lapses at {holder['expires_at']['S']} unless it renews it."
+            )
+
+    renew = take
+    """Before each commit."""
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+        names = {"#o": "owner"}
+        try:
+            self.dynamodb.delete_item(
+                TableName=self.job.lease_table,
+                Key={"table_path": {"S": self.job.table_path}},
+                ConditionExpression="#o = :owner",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={":owner": {"S": self.owner}},
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            print("the lease had gone to another run")
+
+    def _put(self, condition: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write our lease if ``condition`` holds; return the other one if not."""
+        now = time.time()
+        item = {
+            "table_path": {"S": self.job.table_path},
+            "owner": {"S": self.owner},
+            "job_name": {"S": self.job.job_name},
+            "expires_at": {"S": _utc(now + LEASE_S)},
+        }
+        values = {":now": {"S": _utc(now)}, ":owner": item["owner"], **(more or {})}
+        names = {
+            name: full for name, full in {"#t": "table_path", "#o": "owner"}.items() if name in condition
+        }
+        try:
+            self.dynamodb.put_item(
+                TableName=self.job.lease_table,
+                Item=item,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={
+                    name: value for name, value in values.items() if name in condition
+                },
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            key = {"table_path": item["table_path"]}
+            answer = self.dynamodb.get_item(TableName=self.job.lease_table, Key=key, ConsistentRead=True)
+            # Gone meanwhile: whoever tries next will get it.
+            return dict(answer.get("Item") or {**item, "owner": {"S": "a run that has just ended"}})
+        return {}
+
+    def _has_ended(self, holder: dict[str, Any]) -> bool:
+        name, run_id = holder["job_name"]["S"], holder["owner"]["S"]
+        if not name:
+            return False
+        try:
+            run = self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+        except self.glue.exceptions.EntityNotFoundException:
+            return True
+        return run["JobRunState"] not in ("STARTING", "RUNNING", "STOPPING", "WAITING")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime(EXPIRY_FORMAT, time.gmtime(seconds))
+
+
+def stored_table(s3: Any, job: Job) -> dict[str, str]:
+    """Return the other columns of the table as it is, with their types; none when there is no table yet.
+
+    Raises RuntimeError when the table is of another type than the job's.
+    """
+    bucket, folder = urlsplit(job.table_path).netloc, f"{urlsplit(job.table_path).path.strip('/')}/.hoodie/"
+    try:
+        properties = s3.get_object(Bucket=bucket, Key=f"{folder}hoodie.properties")["Body"].read().decode()
+    except s3.exceptions.NoSuchKey:
+        return {}
+    held = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
+    if held["hoodie.table.type"] != job.table_type:
+        raise RuntimeError(
+            f"{job.table_path} is {held['hoodie.table.type']}, and --table_type asks for {job.table_type}. Nothing"
+            " was written. A table keeps its type: give the job the table's, or another --table_path."
+        )
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="/")
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    commits = [key for key in keys if key.endswith((".commit", ".deltacommit"))]
+    if not commits:
+        return {}
+    newest_commit = json.loads(s3.get_object(Bucket=bucket, Key=max(commits))["Body"].read())
+    fields = json.loads(newest_commit["extraMetadata"]["schema"])["fields"]
+    return {
+        field["name"]: next(kind for kind in field["type"] if kind != "null")
+        for field in fields
+        if field["name"] not in KNOWN_FIELDS | {"year"} and not field["name"].startswith("_hoodie_")
+    }
+
+
+def upsert(
+    spark: Any, job: Job, rows: list[Row], columns: Columns | None = None, services: bool = True
+) -> None:
     """Commit the rows, and the deletions among them, to the Hudi table."""
-    flagged = [(*row, is_deletion(row)) for row in rows]
-    frame = spark.createDataFrame(flagged, f"{SPARK_SCHEMA}, {DELETED} boolean").coalesce(1)
-    frame.write.format("hudi").options(**hudi_options(job)).mode("append").save(job.table_path)
+    columns = columns or Columns({})
+    values = [(*row[:MORE], is_deletion(row), *columns.values(row)) for row in rows]
+    more = "".join(f", {name} {kind}" for name, kind in columns.types.items())
+    frame = spark.createDataFrame(values, f"{SPARK_SCHEMA}, {DELETED} boolean{more}").coalesce(1)
+    frame.write.format("hudi").options(**hudi_options(job, services)).mode("append").save(job.table_path)
+
+
+def prune_archive(s3: Any, job: Job) -> None:
+    """Remove all but the newest files of the archived timeline: at a commit a second it outgrows the table."""
+    bucket, folder = (
+        urlsplit(job.table_path).netloc,
+        f"{urlsplit(job.table_path).path.strip('/')}/.hoodie/history/",
+    )
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])
+    oldest_first = sorted((item for item in listed if item["Size"]), key=lambda item: item["LastModified"])
+    old = [{"Key": item["Key"]} for item in oldest_first[:-ARCHIVES_KEPT]]
+    if old:
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": old, "Quiet": True})
 
 
 def acknowledge(sqs: Any, queue_url: str, receipts: list[str]) -> None:
@@ -301,87 +543,189 @@ def _tens(receipts: list[str], **more: int) -> list[list[dict[str, Any]]]:
     return [entries[start : start + 10] for start in range(0, len(entries), 10)]
 
 
-def register(glue: Any, job: Job, partitions: set[tuple[str, str]]) -> None:
-    """Put the table and its new partitions into the catalog, with the input format that reads the snapshot.
+def register(glue: Any, job: Job, columns: Columns, partitions: set[tuple[str, str]]) -> None:
+    """Put the table and these partitions into the catalog, with the input format that reads the snapshot.
 
     Source: docs.aws.amazon.com/athena/latest/ug/querying-hudi-in-athena-considerations.html
     """
+    listed = [*CATALOG_COLUMNS, *columns.types.items()]
     descriptor = {
-        "Columns": [{"Name": name, "Type": kind} for name, kind in CATALOG_COLUMNS],
+        "Columns": [{"Name": name, "Type": kind} for name, kind in listed],
         "Location": job.table_path,
-        "InputFormat": "org.apache.hudi.hadoop.HoodieParquetInputFormat",
+        "InputFormat": INPUT_FORMATS[job.table_type],
         "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
         "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
     }
     _ensure_table(glue, job, descriptor)
-    pages = glue.get_paginator("get_partitions").paginate(
-        DatabaseName=job.database, TableName=job.table, ExcludeColumnSchema=True
-    )
-    known = {tuple(partition["Values"]) for page in pages for partition in page["Partitions"]}
-    folders = {(s, y): f"{job.table_path}/stock_symbol={s}/year={y}" for s, y in sorted(partitions - known)}
-    new = [
-        {"Values": list(values), "StorageDescriptor": {**descriptor, "Location": folder}}
-        for values, folder in folders.items()
+    inputs = [
+        {
+            "Values": [symbol, year],
+            "StorageDescriptor": {
+                **descriptor,
+                "Location": f"{job.table_path}/stock_symbol={symbol}/year={year}",
+            },
+        }
+        for symbol, year in sorted(partitions)
     ]
-    for start in range(0, len(new), 100):
-        glue.batch_create_partition(
-            DatabaseName=job.database, TableName=job.table, PartitionInputList=new[start : start + 100]
-        )
+    place = {"DatabaseName": job.database, "TableName": job.table}
+    for start in range(0, len(inputs), 100):
+        part = inputs[start : start + 100]
+        # Asking for all partitions that are there would cost more with each one.
+        refused = glue.batch_create_partition(**place, PartitionInputList=part).get("Errors", [])
+        known = [tuple(error["PartitionValues"]) for error in refused]
+        others = [e for e in refused if e["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"]
+        if others:
+            raise RuntimeError(f"The catalog refused partitions: {others[:3]}. The rows are committed.")
+        if known and columns.types:
+            entries = [
+                {"PartitionValueList": one["Values"], "PartitionInput": one}
+                for one in part
+                if tuple(one["Values"]) in known
+            ]
+            glue.batch_update_partition(**place, Entries=entries)
 
 
 def _ensure_table(glue: Any, job: Job, descriptor: dict[str, Any]) -> None:
+    table = {
+        "Name": job.table,
+        "TableType": "EXTERNAL_TABLE",
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in PARTITION_KEYS],
+        "StorageDescriptor": descriptor,
+        "Parameters": {"EXTERNAL": "TRUE", "spark.sql.sources.provider": "hudi"},
+    }
     try:
-        glue.get_table(DatabaseName=job.database, Name=job.table)
+        held = glue.get_table(DatabaseName=job.database, Name=job.table)["Table"]["StorageDescriptor"]
     except glue.exceptions.EntityNotFoundException:
-        glue.create_table(
-            DatabaseName=job.database,
-            TableInput={
-                "Name": job.table,
-                "TableType": "EXTERNAL_TABLE",
-                "PartitionKeys": [{"Name": key, "Type": "string"} for key in PARTITION_KEYS],
-                "StorageDescriptor": descriptor,
-                "Parameters": {"EXTERNAL": "TRUE", "spark.sql.sources.provider": "hudi"},
-            },
+        glue.create_table(DatabaseName=job.database, TableInput=table)
+        return
+    if any(held.get(name) != value for name, value in descriptor.items()):
+        glue.update_table(DatabaseName=job.database, TableInput=table)
+
+
+class Run:
+    """One run of the job: takes batches from the queue, commits each, and does what is asked for in between."""
+
+    def __init__(self, spark: Any, job: Job) -> None:
+        self.spark = spark
+        self.job = job
+        self.sqs, self.s3, self.glue = boto3.client("sqs"), boto3.client("s3"), boto3.client("glue")
+        self.lease = Lease(boto3.client("dynamodb"), self.glue, job)
+        self.registered: set[tuple[str, str]] = set()
+        self.registered_columns = 0
+        self.done: dict[str, Any] = {
+            "commits": 0,
+            "objects": 0,
+            "rows": 0,
+            "error_objects": 0,
+            "backfilled": 0,
+            "unreadable": {},
+        }
+
+    def __call__(self) -> dict[str, Any]:
+        """Work until the queue is empty or, in a continuous run, the time is up; return what was done."""
+        self.lease.take()
+        try:
+            self.columns = Columns(stored_table(self.s3, self.job))
+            self.tombstones = Tombstones(self.s3, self.job.table_path)
+            for messages in self._batches():
+                try:
+                    self._process(messages)
+                except BaseException:
+                    release(self.sqs, self.job.queue_url, [message["ReceiptHandle"] for message in messages])
+                    raise
+        finally:
+            self.lease.release()
+        return self.done
+
+    def _batches(self) -> Iterator[list[dict[str, Any]]]:
+        if self.job.mode == "drain":
+            while messages := receive(self.sqs, self.job.queue_url):
+                yield messages
+            return
+        deadline = time.monotonic() + self.job.run_minutes * 60
+        while (started := time.monotonic()) < deadline:
+            messages = receive(self.sqs, self.job.queue_url, POLL_S)
+            if not messages:
+                continue
+            started = time.monotonic()
+            yield messages
+            if len(messages) < MESSAGES_A_COMMIT:
+                time.sleep(max(0.0, started + COMMIT_INTERVAL_S - time.monotonic()))
+
+    def _process(self, messages: list[dict[str, Any]]) -> None:
+        asked = [(message, backfill_of(message)) for message in messages]
+        notifications = [message for message, location in asked if location is None]
+        batch = read_batch(self.s3, notifications, self.columns)
+        self._write(batch)
+        acknowledge(self.sqs, self.job.queue_url, batch.receipts)
+        self.done["objects"] += len(batch.receipts)
+        self.done["unreadable"].update(batch.unreadable)
+        for message, location in asked:
+            if location is not None:
+                self._backfill(message, location)
+                acknowledge(self.sqs, self.job.queue_url, [message["ReceiptHandle"]])
+
+    def _write(self, batch: Batch) -> None:
+        for (bucket, key), body in batch.errors.items():
+            self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        self.done["error_objects"] += len(batch.errors)
+        rows = self.tombstones.screen(batch.rows)
+        if not rows:
+            return
+        self.lease.renew()
+        services = self.done["commits"] % SERVICES_EVERY == 0
+        upsert(self.spark, self.job, rows, self.columns, services)
+        if services:
+            prune_archive(self.s3, self.job)
+        self.done["commits"] += 1
+        self.done["rows"] += len(rows)
+        if self.registered_columns != len(self.columns.types):
+            self.registered.clear()
+            self.registered_columns = len(self.columns.types)
+        partitions = {(row[0], row[YEAR]) for row in rows if not is_deletion(row)} - self.registered
+        if partitions:
+            register(self.glue, self.job, self.columns, partitions)
+            self.registered |= partitions
+
+    def _backfill(self, message: dict[str, Any], location: str) -> None:
+        """Commit all objects below ``location`` (s3://bucket/prefix) again: notifications of them were lost."""
+        bucket, prefix = urlsplit(location).netloc, urlsplit(location).path.lstrip("/")
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": OBJECTS_A_COMMIT}
         )
+        for page in pages:
+            places = [(bucket, item["Key"]) for item in page.get("Contents", []) if item["Size"]]
+            with ThreadPoolExecutor(FETCH_THREADS) as pool:
+                fetched = list(pool.map(lambda place: fetch_object(self.s3, *place), places))
+            objects = [parse_object(*one, self.columns) for one in fetched]
+            rows = newest([row for rows, _ in objects for row in rows])
+            errors = {place: body for _, errors in objects for place, body in errors.items()}
+            self._write(Batch([], rows, errors, {}))
+            self.done["backfilled"] += len(places)
+            print(f"backfilled {self.done['backfilled']} objects of {location}")
+            # Still at it: the message must not come back meanwhile.
+            self.sqs.change_message_visibility(
+                QueueUrl=self.job.queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=600
+            )
 
 
 def run(spark: Any, job: Job) -> dict[str, Any]:
-    """Drain the queue, a commit for each batch; return what was done."""
-    sqs, s3, glue = boto3.client("sqs"), boto3.client("s3"), boto3.client("glue")
-    tombstones = Tombstones(s3, job.table_path)
-    done: dict[str, Any] = {"commits": 0, "objects": 0, "rows": 0, "error_objects": 0, "unreadable": {}}
-    registered: set[tuple[str, str]] = set()
-    while messages := receive(sqs, job.queue_url):
-        try:
-            batch = read_batch(s3, messages)
-            for (bucket, key), body in batch.errors.items():
-                s3.put_object(Bucket=bucket, Key=key, Body=body)
-            rows = tombstones.screen(batch.rows)
-            if rows:
-                upsert(spark, job, rows)
-                partitions = {(row[0], row[YEAR]) for row in rows if not is_deletion(row)}
-                if partitions - registered:
-                    register(glue, job, partitions)
-                    registered |= partitions
-                done["commits"] += 1
-        except BaseException:
-            release(sqs, job.queue_url, [message["ReceiptHandle"] for message in messages])
-            raise
-        acknowledge(sqs, job.queue_url, batch.receipts)
-        done["objects"] += len(batch.receipts)
-        done["rows"] += len(rows)
-        done["error_objects"] += len(batch.errors)
-        done["unreadable"].update(batch.unreadable)
-    return done
+    """Run the job; return what was done."""
+    return Run(spark, job)()
 
 
 def parse_arguments(argv: list[str]) -> Job:
-    """Read ``--name value`` pairs; Glue's own (such as --JOB_NAME) are left alone."""
+    """Read ``--name value`` pairs; Glue's own (such as --conf) are left alone."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    for name in ("queue_url", "table_path", "database", "table"):
+    for name in ("queue_url", "table_path", "database", "table", "lease_table"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--table_type", choices=tuple(INPUT_FORMATS), default=Job.table_type)
+    parser.add_argument("--mode", choices=("drain", "continuous"), default=Job.mode)
+    parser.add_argument("--run_minutes", type=float, default=Job.run_minutes)
+    parser.add_argument("--JOB_NAME", dest="job_name", default="")
+    parser.add_argument("--JOB_RUN_ID", dest="run_id", default="")
     known, _ = parser.parse_known_args(argv)
-    return Job(known.queue_url, known.table_path.rstrip("/"), known.database, known.table)
+    return Job(**{**vars(known), "table_path": known.table_path.rstrip("/")})
 
 
 def main() -> None:

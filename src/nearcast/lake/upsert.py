@@ -1,4 +1,4 @@
-"""Running the Hudi job: once, or whenever its queue holds messages."""
+"""Running the Hudi job: until its queue is empty, or for ever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from nearcast.settings import Settings
 
 POLL_S = 0.1
 IDLE_S = 0.2
-RETRY_S = 2.0
+RETRY_S = 1.0
+ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+CONTINUOUS = {"--mode": "continuous"}
 log = get_logger("lake")
 
 
@@ -36,16 +38,35 @@ def upsert(settings: Settings) -> UpsertReport:
 
 
 def run_job(settings: Settings) -> None:
-    """Start a run of the job, after any other one has ended, and wait for its end.
+    """Have the job commit all that its queue holds now: by a run of its own, or by the continuous one that runs.
 
-    Raises LakeError with the job's own error when it does not succeed.
+    Raises LakeError with the job's own error when a run does not succeed.
     """
     glue = client("glue", settings)
     name = settings.need("hudi_job")
-    run_id = _start(glue, name)
+    while True:
+        try:
+            run_id = str(glue.start_job_run(JobName=name)["JobRunId"])
+        except glue.exceptions.ConcurrentRunsExceededException:
+            if has_continuous_run(glue, name) and waiting_objects(settings) == 0:
+                return
+            time.sleep(POLL_S)
+        else:
+            _wait(glue, name, run_id)
+            return
+
+
+def has_continuous_run(glue: Any, name: str) -> bool:
+    """Tell whether a run goes on that commits whatever comes to the queue."""
+    runs = glue.get_job_runs(JobName=name, MaxResults=10)["JobRuns"]
+    active = [run for run in runs if run["JobRunState"] in ACTIVE]
+    return any(run.get("Arguments", {}).get("--mode") == "continuous" for run in active)
+
+
+def _wait(glue: Any, name: str, run_id: str) -> None:
     while True:
         run = glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
-        if run["JobRunState"] not in ("STARTING", "RUNNING", "STOPPING", "WAITING"):
+        if run["JobRunState"] not in ACTIVE:
             break
         time.sleep(POLL_S)
     if run["JobRunState"] != "SUCCEEDED":
@@ -54,14 +75,6 @@ def run_job(settings: Settings) -> None:
             kept="What it had committed stays; messages it had not finished return to the queue.",
             todo="See the run's log (logs/jobs in NEARCAST_HOME, or CloudWatch), then `nearcast lake upsert`.",
         )
-
-
-def _start(glue: Any, name: str) -> str:
-    while True:
-        try:
-            return str(glue.start_job_run(JobName=name)["JobRunId"])
-        except glue.exceptions.ConcurrentRunsExceededException:
-            time.sleep(POLL_S)
 
 
 def waiting_objects(settings: Settings) -> int:
@@ -74,19 +87,17 @@ def waiting_objects(settings: Settings) -> int:
 
 
 def follow(settings: Settings) -> None:
-    """Run the job whenever its queue holds messages, until the process is ended."""
-    sqs = client("sqs", settings)
-    url = settings.need("raw_queue_url")
-    name = "ApproximateNumberOfMessages"
+    """Keep a continuous run of the job going, until the process is ended."""
+    glue = client("glue", settings)
+    name = settings.need("hudi_job")
     while True:
         try:
-            waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]
-            if int(waiting):
-                started = time.monotonic()
-                run_job(settings)
-                log.info("upserted", objects=int(waiting), seconds=round(time.monotonic() - started, 2))
-            else:
-                time.sleep(IDLE_S)
+            run_id = str(glue.start_job_run(JobName=name, Arguments=CONTINUOUS)["JobRunId"])
+            log.info("continuous run", run=run_id)
+            _wait(glue, name, run_id)
+        except glue.exceptions.ConcurrentRunsExceededException:
+            # Somebody's run drains the queue meanwhile, or the one before this process still goes on.
+            time.sleep(IDLE_S)
         except Exception as error:
             # The gateway may be away for a moment: the queue keeps what waits.
             log.warning("run failed; trying again", error=str(error))

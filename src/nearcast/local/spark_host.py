@@ -107,7 +107,7 @@ def warm_up(spark: Any, home: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     job = hudi_job.Job("", f"file://{folder}", "", "warm_up")
     for version in (1, 2):
-        row = ("WARM", date(2000, 1, 3), 1.0, 1.0, 1.0, 1.0, 1, version, "2000")
+        row: hudi_job.Row = ("WARM", date(2000, 1, 3), 1.0, 1.0, 1.0, 1.0, 1, version, "2000", {})
         hudi_job.upsert(spark, job, [row])
     shutil.rmtree(folder)
 

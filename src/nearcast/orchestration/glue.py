@@ -8,25 +8,30 @@ from typing import Any
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from botocore.exceptions import ClientError
 
-POLL_S = 0.05
+POLL_S = 0.1
 TIMEOUT_S = 300.0
 
 
 class GlueJobSlotOperator(GlueJobOperator):
-    """Airflow's own operator, which waits for the job's one slot instead of failing.
+    """Airflow's own operator, which shares the job's one slot instead of failing.
 
-    While the local services run, `nearcast lake follow` starts a run whenever objects wait, so the slot is free
-    for a moment only.
+    While the local services run, a continuous run has the slot: then this waits until that one has emptied the
+    queue. Behind another drain run it waits for the slot.
     """
 
-    def submit_job(self, context: Any) -> str:
-        """Start the run as soon as no other is under way; return its id."""
+    def execute(self, context: Any) -> str:
+        """Have the queue emptied; return the run's id, or what did it instead."""
+        from nearcast.lake.upsert import has_continuous_run, waiting_objects
+        from nearcast.orchestration.connection import airflow_settings
+
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
-                return str(super().submit_job(context))
+                return str(super().execute(context))
             except ClientError as error:
                 refused = error.response["Error"]["Code"]
                 if refused != "ConcurrentRunsExceededException" or time.monotonic() > deadline:
                     raise
+            if has_continuous_run(self.hook.conn, self.job_name) and not waiting_objects(airflow_settings()):
+                return "the continuous run has emptied the queue"
             time.sleep(POLL_S)

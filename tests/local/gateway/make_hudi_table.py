@@ -28,7 +28,7 @@ def main() -> None:
     spark = spark_host.session(folder.parent)
     job = hudi_job.Job("", folder.as_uri(), "", "prices")
     for commit in rows:
-        hudi_job.upsert(spark, job, [(row[0], date.fromisoformat(row[1]), *row[2:]) for row in commit])
+        hudi_job.upsert(spark, job, [(row[0], date.fromisoformat(row[1]), *row[2:], {}) for row in commit])
     spark.stop()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nearcast.lake.hudi_job import Job, register
+from nearcast.lake.hudi_job import Columns, Job, register
 from tests.local.gateway.athena_client import BUCKET, DATABASE, bars, run
 
 CHANGED = "2013-06-03"
@@ -48,7 +48,7 @@ def hudi_table(athena: Any, gateway: Any, tmp_path_factory: pytest.TempPathFacto
         if file.is_file() and not file.name.endswith(".crc"):
             s3.upload_file(str(file), BUCKET, f"hudi/{file.relative_to(table).as_posix()}")
     job = Job("", f"s3://{BUCKET}/hudi", DATABASE, "prices")
-    register(gateway.client("glue"), job, {("NFLX", "2013"), ("NFLX", "2014")})
+    register(gateway.client("glue"), job, Columns({}), {("NFLX", "2013"), ("NFLX", "2014")})
     return table
 
 
