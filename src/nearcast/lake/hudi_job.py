@@ -672,6 +672,7 @@ class Run:
         rows = self.tombstones.screen(batch.rows)
         if not rows:
             return
+        started = time.monotonic()
         self.lease.renew()
         services = self.done["commits"] % SERVICES_EVERY == 0
         upsert(self.spark, self.job, rows, self.columns, services)
@@ -679,6 +680,9 @@ class Run:
             prune_archive(self.s3, self.job)
         self.done["commits"] += 1
         self.done["rows"] += len(rows)
+        print(
+            json.dumps({"committed": len(rows), "seconds": round(time.monotonic() - started, 3)}), flush=True
+        )
         if self.registered_columns != len(self.columns.types):
             self.registered.clear()
             self.registered_columns = len(self.columns.types)

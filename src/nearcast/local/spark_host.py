@@ -71,6 +71,7 @@ def session(home: Path) -> Any:
     import pyspark
     from pyspark.sql import SparkSession
 
+    from nearcast.local.class_data import jvm_options
     from nearcast.local.jars import jars
     from nearcast.local.java import java_home
 
@@ -83,7 +84,9 @@ def session(home: Path) -> Any:
         builder = builder.config(name, value)
     builder = (
         builder.config("spark.driver.extraClassPath", classpath(jars(), provided))
-        .config("spark.driver.extraJavaOptions", f'{JVM_OPTIONS} "-Djava.io.tmpdir={scratch}"')
+        .config(
+            "spark.driver.extraJavaOptions", f'{JVM_OPTIONS} {jvm_options()} "-Djava.io.tmpdir={scratch}"'
+        )
         .config("spark.local.dir", str(scratch))
         .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
         .config("spark.hadoop.fs.s3a.endpoint", os.environ["AWS_ENDPOINT_URL"])

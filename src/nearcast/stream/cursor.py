@@ -33,13 +33,14 @@ class Change(NamedTuple):
     """A row or a deletion that was written down as published.
 
     ``due`` is its tick (None: it has none), ``pushed`` when it was written down; seconds since 1970 by
-    PostgreSQL's clock.
+    PostgreSQL's clock. ``more`` holds the columns that the table has beyond a bar's, as JSON has them.
     """
 
     row: Row
     deleted: bool
     due: float | None
     pushed: float
+    more: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Cursor:
         place = {"limit": limit, "after_symbol": symbol, "after_date": day}
         ticks = {"interval": interval, "first_due": first_due}
         found = self.link.execute(_sql("take_pending.sql"), {**self.bounds, **place, **ticks}).fetchall()
-        return [Change(row[:-3], *row[-3:]) for row in found]
+        return [Change(row[:-4], *row[-4:]) for row in found]
 
     def confirm(self, changes: Iterable[Change]) -> None:
         """Record that DynamoDB has taken the changes."""

@@ -5,6 +5,7 @@ docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Iterable, Sequence
@@ -27,12 +28,25 @@ Item = dict[str, dict[str, Any]]
 _TYPES = tuple((column.name, column.postgres in ("text", "date")) for column in BAR)
 
 
-def to_item(row: Row) -> Item:
-    """Return a row as DynamoDB's item; its numbers come back from their strings bit by bit."""
-    return {
+def to_item(row: Row, more: dict[str, Any] | None = None) -> Item:
+    """Return a row as DynamoDB's item; its numbers come back from their strings bit by bit.
+
+    ``more`` are its other columns; one that is null is left out, and one that is a list or an object is text.
+    """
+    others = {name: _attribute(value) for name, value in (more or {}).items() if value is not None}
+    own = {
         name: {"S": str(value)} if is_text else {"N": repr(value)}
         for (name, is_text), value in zip(_TYPES, row, strict=True)
     }
+    return {**others, **own}
+
+
+def _attribute(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int | float):
+        return {"N": repr(value)}
+    return {"S": value if isinstance(value, str) else json.dumps(value)}
 
 
 def deletion_mark(row: Row) -> Item:
@@ -61,7 +75,11 @@ class Writer:
         Raises NearcastError when DynamoDB refuses; then some of them may have been written.
         """
         self._send(
-            {"PutRequest": {"Item": deletion_mark(change.row) if change.deleted else to_item(change.row)}}
+            {
+                "PutRequest": {
+                    "Item": deletion_mark(change.row) if change.deleted else to_item(change.row, change.more)
+                }
+            }
             for change in changes
         )
         self._send({"DeleteRequest": {"Key": _key(change.row)}} for change in changes if change.deleted)

@@ -35,7 +35,16 @@ WITH clock AS MATERIALIZED (
         deleted = excluded.deleted
 )
 SELECT stock_symbol, date, open_price, high_price, low_price, close_price, volume, version, deleted,
-    extract(epoch FROM due_at)::double precision, extract(epoch FROM pushed_at)::double precision
+    extract(epoch FROM due_at)::double precision, extract(epoch FROM pushed_at)::double precision,
+    -- Columns that were added to the table since; a bar without any is not turned into JSON.
+    CASE WHEN (
+        SELECT count(*) > 10
+        FROM pg_attribute
+        WHERE attrelid = 'nearcast.prices'::regclass AND attnum > 0 AND NOT attisdropped
+    ) THEN to_jsonb(prices) - ARRAY[
+        'stock_symbol', 'date', 'open_price', 'high_price', 'low_price', 'close_price', 'volume', 'version',
+        'adjusted_close', 'loaded_at'
+    ] END
 FROM ticked
 LEFT JOIN nearcast.prices USING (stock_symbol, date, version)
 ORDER BY date, stock_symbol;

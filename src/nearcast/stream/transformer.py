@@ -24,6 +24,8 @@ from typing import Any
 
 PRICES = ("open_price", "high_price", "low_price", "close_price")
 INTEGERS = ("volume", "version")
+BAR = ("stock_symbol", "date", *PRICES, *INTEGERS)
+RESERVED = ("deleted", "event_name", "event_time", "year", "month")
 EVENTS = ("INSERT", "MODIFY", "REMOVE")
 SYMBOL = re.compile(r"(?=.*\w)[\w.^-]{1,64}")
 """A symbol names a folder of the lake, so it holds no slash and no control character."""
@@ -75,8 +77,8 @@ def to_line(change: Any) -> dict[str, Any] | None:
     """Return the flat line of a change record, or None for a deletion mark.
 
     Prices are doubles (US dollars), volume and version integers of 64 bits, all null in a deletion but the
-    version; date is YYYY-MM-DD, event_time ISO 8601 UTC. Raises TransformError when a part is missing or is
-    not what it should be.
+    version; date is YYYY-MM-DD, event_time ISO 8601 UTC. Other attributes come before them, as they are.
+    Raises TransformError when a part is missing or is not what it should be.
     """
     event_name = _map(change, "the change record").get("eventName")
     if event_name not in EVENTS:
@@ -91,14 +93,33 @@ def to_line(change: Any) -> dict[str, Any] | None:
     if {name: _attribute(_map(body.get("Keys"), "Keys"), name, "S") for name in key} != key:
         raise TransformError(f"Keys and {image_name} name different rows")
     return {
+        **({} if deleted else _others(image)),
         **key,
-        **{name: None if deleted else _price(image, name) for name in PRICES},
+        **{name: None if deleted else _double(image, name) for name in PRICES},
         "volume": None if deleted else _integer(image, "volume"),
         "version": _integer(image, "version"),
         "deleted": deleted,
         "event_name": event_name,
         "event_time": event_time(body.get("ApproximateCreationDateTime")),
     }
+
+
+def _others(image: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes beyond a bar's: columns that the source has been given since."""
+    others = {}
+    for name, attribute in image.items():
+        if name in BAR:
+            continue
+        if name in RESERVED:
+            raise TransformError(f"{name} cannot be a column of the source: the lake has it already")
+        [(kind, value)] = _map(attribute, name).items()
+        if kind not in ("S", "N", "BOOL", "NULL"):
+            raise TransformError(
+                f"{name} is of DynamoDB's type {kind}: only texts, numbers and flags are columns"
+            )
+        if kind != "NULL":
+            others[name] = _double(image, name) if kind == "N" else value
+    return others
 
 
 def _map(value: Any, name: str) -> dict[str, Any]:
@@ -130,7 +151,7 @@ def _date(image: dict[str, Any]) -> str:
     return text
 
 
-def _price(image: dict[str, Any], name: str) -> float:
+def _double(image: dict[str, Any], name: str) -> float:
     value = float(_attribute(image, name, "N"))
     if not math.isfinite(value):
         raise TransformError(f"{name} is not finite")
