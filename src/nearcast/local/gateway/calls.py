@@ -27,12 +27,13 @@ TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object of S3: its key, size in bytes, last change (ISO 8601, UTC) and the file that holds it."""
+    """An object of S3: its key, size in bytes, last change (ISO 8601, UTC), the file that holds it, and its ETag."""
 
     key: str
     size: int
     last_modified: str
     path: Path
+    etag: str
 
 
 def enter_account(region: str) -> None:
@@ -144,7 +145,11 @@ def list_objects(bucket: str, prefix: str = "") -> list[StoredObject]:
     found = sorted((key, item) for key, item in list(held["objects"].items()) if key.startswith(prefix))
     return [
         StoredObject(
-            key, int(item.get("size", 0)), item["last_modified"], Path(s3._object_disk_path(bucket, key))
+            key,
+            int(item.get("size", 0)),
+            item["last_modified"],
+            Path(s3._object_disk_path(bucket, key)),
+            str(item.get("etag", "")),
         )
         for key, item in found
     ]
