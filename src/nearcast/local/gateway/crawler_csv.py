@@ -22,6 +22,8 @@ HEADER_WIDTH = 150
 INTEGER = re.compile(r"[+-]?\d{1,19}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 BIGINT = range(-(2**63), 2**63)
+# A value may be as long as what is looked at.
+csv.field_size_limit(BYTES)
 COLUMN_NAME = re.compile(r"[^\x00-\x1f]+")
 
 
