@@ -132,7 +132,7 @@ class CatalogTable:
         return f"SELECT {', '.join([*shown, 'filename'])} FROM {scan}"
 
     def _check_parquet_type(self, name: str, kind: Any) -> None:
-        stored, wanted = to_hive(kind), self.columns[name]
+        stored, wanted = to_hive(kind).lower(), self.columns[name]
         timestamps = stored == wanted == "timestamp" or kind.id == "timestamp with time zone"
         texts = stored == "string" and wanted.startswith(("varchar", "char"))
         if not (stored == wanted or (stored, wanted) in WIDER or timestamps or texts):

@@ -56,7 +56,8 @@ def read(objects: list[StoredObject], path: str, lenient: bool) -> Schema:
                 try:
                     _read(connection, [item], path, lenient)
                 except duckdb.Error as alone:
-                    raise UnreadableError(item.key, _reason(alone, item)) from alone
+                    reason = _damaged_line(item) if path == "$" else None
+                    raise UnreadableError(item.key, reason or _reason(alone, item)) from alone
             raise UnreadableError(objects[0].key, str(error)) from error
 
 
@@ -103,7 +104,21 @@ def _fields(items: Iterable[tuple[str, Any]], in_list: bool) -> Schema:
     return schema
 
 
+def _damaged_line(item: StoredObject) -> str | None:
+    """Return the first line that is no JSON, and why; DuckDB counts lines otherwise."""
+    with item.path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                if line.strip():
+                    json.loads(line)
+            except UnicodeDecodeError as error:
+                return f"line {number}: byte {error.start + 1} is not UTF-8"
+            except ValueError as error:
+                return f"line {number} is no JSON: {error}"
+    return None
+
+
 def _reason(error: Exception, item: StoredObject) -> str:
-    """Return DuckDB's reason without our file's name; it has the line."""
+    """Return DuckDB's reason, with the object's name instead of its file's."""
     text = str(error).partition("\n")[0].removeprefix("Invalid Input Error: ")
     return text.replace(f' in file "{item.path}"', "").replace(str(item.path), item.key)
