@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import tempfile
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def test_every_type_is_one_that_athena_reads(kind: Any) -> None:
 
 def stored(path: Path, second: int = 0) -> StoredObject:
     """Return the object that a file holds."""
-    return StoredObject(path.name, path.stat().st_size, f"2024-01-01T00:00:{second:02d}.000Z", path, "etag")
+    time = f"2024-01-01T00:00:{second:02d}.000Z"
+    return StoredObject(path.name, path.stat().st_size, time, "etag", lambda: path)
 
 
 def put(folder: Path, name: str, body: str | bytes, second: int = 0) -> StoredObject:
@@ -264,7 +266,7 @@ def test_a_memory_is_what_was_remembered_and_knows_a_changed_object(tmp_path: Pa
     again = Memory(tmp_path / "memory", "a/b c")
     assert again.seen("s3://b/") == Seen(found, schema, {"x=1/": {digest(item)}})
     assert again.crawls == [{"CrawlId": "1"}]
-    changed = StoredObject(item.key, item.size, item.last_modified, item.path, "another")
+    changed = replace(item, etag="another")
     assert digest(changed) not in again.seen("s3://b/").folders["x=1/"]
     again.forget()
     assert Memory(tmp_path / "memory", "a/b c").seen("s3://b/") == Seen()
