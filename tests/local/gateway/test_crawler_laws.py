@@ -91,7 +91,7 @@ def type_of(value: Any) -> Any:
     return next((name for python, name in names if isinstance(value, python)), "null")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(BATCHES)
 @example([[{"a": None}], [{"a": 1}], [{"a": None, "b": 1}], [{"a": 2.5, "c": None}]])
 @example([[{"b": 1}], [{"a": {}}, {"a": {"b": 1}}]])
@@ -109,7 +109,7 @@ def test_batches_read_one_after_the_other_are_the_same_as_all_at_once(
     assert list(state[1]) == list(whole[1])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=5))
 def test_the_types_are_those_of_the_values(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as name:
