@@ -67,6 +67,11 @@ def from_loop(function: Callable[..., Any], *arguments: Any) -> Any:
     return asyncio.run_coroutine_threadsafe(called(), app._MAIN_LOOP).result(TIMEOUT_S)
 
 
+def settle() -> None:
+    """Wait until the event loop is done with the call that it is at: S3 lists an object before its file is written."""
+    from_loop(lambda: None)
+
+
 def _send(
     service: str,
     method: str,

@@ -54,6 +54,7 @@ def plan(
     root = target["Path"].rstrip("/") + "/"
     bucket, prefix = calls.split_uri(root)
     folders = _folders(calls.list_objects(bucket, prefix), prefix, target.get("Exclusions") or [])
+    calls.settle()
     seen = memory.seen(root)
     keys = _keys(folders)
     digests = {folder: {digest(item) for item in items} for folder, items in folders.items()}
