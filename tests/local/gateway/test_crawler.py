@@ -292,6 +292,15 @@ def test_folders_without_names_are_numbered_partitions_and_mixed_ones_are_refuse
     assert last["Status"] == "FAILED" and "2024/deeper/03/one" in last["ErrorMessage"]
 
 
+def test_a_value_that_hive_escaped_in_a_folders_name_is_read(place: Callable[..., Place]) -> None:
+    one = place()
+    one.put("At=10%3A30/one", [{"a": 1}])
+    one.succeed()
+    assert one.values() == [["10:30"]]
+    assert one.partitions()[0]["StorageDescriptor"]["Location"].endswith("/At=10%3A30/")
+    assert one.rows() == [["1", "10:30"]]
+
+
 def test_only_new_folders_are_crawled_where_the_policy_says_so(place: Callable[..., Place]) -> None:
     one = place(**NEW_FOLDERS)
     one.put("x=1/1", [{"a": 1, "b": 2.5}])

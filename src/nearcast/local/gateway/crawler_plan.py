@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
+from urllib.parse import unquote
 
 from nearcast.local.gateway import calls, crawler_catalog
 from nearcast.local.gateway.calls import StoredObject
@@ -97,10 +98,13 @@ def _folders(
 
 
 def _pairs(folder: str) -> list[tuple[str, str]]:
-    """Return a folder's partition keys and values; one that is no ``key=value`` is partition_0, partition_1 …"""
+    """Return a folder's partition keys and values; one that is no ``key=value`` is partition_0, partition_1 …
+
+    Values are those that Hive wrote into the folder's name, where it escapes some characters as %XX.
+    """
     parts = [part.partition("=") for part in folder.split("/")[:-1]]
     return [
-        (name.lower(), value) if equals else (f"partition_{place}", name)
+        (name.lower(), unquote(value)) if equals else (f"partition_{place}", name)
         for place, (name, equals, value) in enumerate(parts)
     ]
 
