@@ -27,12 +27,17 @@ def lake() -> None:
 @lake.command()
 @json_option
 def crawl(as_json: bool) -> None:
-    """Start the crawler over the raw objects and wait for it.
+    """Start the crawler over the raw objects and wait for it; say what it created, updated and added.
+
+    It reads only what it has not seen before. An object that it cannot read is named; the catalog then stays as
+    it was.
 
     \b
     Example:
       nearcast lake crawl
     """
+    from dataclasses import asdict
+
     from nearcast.lake.crawl import crawl as run_crawler
     from nearcast.output import Output
     from nearcast.settings import load_settings
@@ -40,7 +45,7 @@ def crawl(as_json: bool) -> None:
     output = Output(as_json)
     with output.progress("crawling"):
         report = run_crawler(load_settings())
-    output.result({"tables": report.tables, "partitions": report.partitions})
+    output.result(asdict(report))
 
 
 @lake.command()

@@ -1,10 +1,12 @@
-"""Running the crawler over the raw prefix, and what it found."""
+"""Running the crawler over the raw prefix, and what it changed in the catalog."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from nearcast.aws import client
 from nearcast.errors import LakeError
@@ -16,16 +18,31 @@ POLL_S = 0.25
 
 @dataclass(frozen=True)
 class CrawlReport:
-    """The tables that the crawler keeps, and how many partitions they have."""
+    """What the crawler keeps in the catalog, and what this crawl changed there.
+
+    Parameters
+    ----------
+    tables, partitions
+        The tables that it keeps, and how many partitions they have together.
+    created, updated
+        The tables that this crawl created, and those whose definition it changed.
+    new_partitions
+        How many partitions this crawl added.
+    """
 
     tables: list[str]
     partitions: int
+    created: list[str]
+    updated: list[str]
+    new_partitions: int
 
 
 def crawl(settings: Settings) -> CrawlReport:
     """Start the crawler (or join the crawl that runs), wait for its end. Raises LakeError when it fails."""
     glue = client("glue", settings)
     name = settings.need("crawler")
+    before = _tables(glue)
+    known = _partitions(glue, before, name)
     with suppress(glue.exceptions.CrawlerRunningException):
         glue.start_crawler(Name=name)
     while (crawler := glue.get_crawler(Name=name)["Crawler"])["State"] != "READY":
@@ -37,16 +54,41 @@ def crawl(settings: Settings) -> CrawlReport:
             kept="The catalog is as it was before.",
             todo="Mend or remove the object it names, then run `nearcast lake crawl` again.",
         )
-    tables = [
-        table["Name"]
-        for page in glue.get_paginator("get_tables").paginate(DatabaseName=DATABASE)
-        for table in page["TableList"]
-        if table.get("Parameters", {}).get("UPDATED_BY_CRAWLER") == name
-    ]
-    pages = glue.get_paginator("get_partitions")
-    count = sum(
-        len(page["Partitions"])
-        for table in tables
-        for page in pages.paginate(DatabaseName=DATABASE, TableName=table, ExcludeColumnSchema=True)
+    after = _tables(glue)
+    partitions = _partitions(glue, after, name)
+    tables = _kept_by(after, name)
+    return CrawlReport(
+        tables=tables,
+        partitions=len(partitions),
+        created=[table for table in tables if table not in before],
+        updated=[
+            table
+            for table in tables
+            if table in before and before[table].get("VersionId") != after[table].get("VersionId")
+        ],
+        new_partitions=len(partitions - known),
     )
-    return CrawlReport(tables, count)
+
+
+def _tables(glue: Any) -> dict[str, dict[str, Any]]:
+    pages = glue.get_paginator("get_tables").paginate(DatabaseName=DATABASE)
+    return {table["Name"]: table for page in pages for table in page["TableList"]}
+
+
+def _kept_by(tables: Mapping[str, dict[str, Any]], crawler: str) -> list[str]:
+    return [
+        name
+        for name, table in tables.items()
+        if table.get("Parameters", {}).get("UPDATED_BY_CRAWLER") == crawler
+    ]
+
+
+def _partitions(glue: Any, tables: Mapping[str, dict[str, Any]], crawler: str) -> set[tuple[str, ...]]:
+    """Return the partitions of a crawler's tables: table and values."""
+    pages = glue.get_paginator("get_partitions")
+    return {
+        (table, *partition["Values"])
+        for table in _kept_by(tables, crawler)
+        for page in pages.paginate(DatabaseName=DATABASE, TableName=table, ExcludeColumnSchema=True)
+        for partition in page["Partitions"]
+    }

@@ -144,7 +144,7 @@ def test_ctas_into_a_place_or_name_that_is_taken_is_refused(athena: Any) -> None
             "HIVE_TOO_MANY_OPEN_PARTITIONS: ",
         ),
         (
-            "CREATE EXTERNAL TABLE bad (a int) ROW FORMAT DELIMITED FIELDS TERMINATED BY ','"
+            "CREATE EXTERNAL TABLE bad (a int) ROW FORMAT SERDE 'com.amazonaws.glue.serde.GrokSerDe'"
             " LOCATION 's3://athena-tests/bad'",
             "NOT_SUPPORTED: ",
         ),

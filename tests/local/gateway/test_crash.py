@@ -287,6 +287,27 @@ def test_runs_and_crawls_that_a_kill_ended_do_not_stand_in_the_way(
     eventually(lambda: glue.get_crawler(Name=crawler)["Crawler"]["State"] == "READY")
 
 
+def test_a_crawler_still_knows_after_a_kill_what_it_has_read(mortal: Mortal, settings: Settings) -> None:
+    s3, glue, crawler = client("s3", settings), client("glue", settings), settings.need("crawler")
+
+    def crawled() -> str:
+        glue.start_crawler(Name=crawler)
+        eventually(lambda: glue.get_crawler(Name=crawler)["Crawler"]["State"] == "READY")
+        return str(glue.get_crawler(Name=crawler)["Crawler"]["LastCrawl"]["Status"])
+
+    bucket, key = settings.need("raw_bucket"), "prices/year=2030/month=01/read-once"
+    s3.put_object(Bucket=bucket, Key=key, Body=b'{"version": 1}\n')
+    assert crawled() == "SUCCEEDED"
+    mortal.kill()
+    mortal.start()
+    # Whoever reads it again fails.
+    [path] = (mortal.home / "gateway" / "s3").glob(f"**/{key}")
+    path.write_bytes(b"{")
+    assert crawled() == "SUCCEEDED"
+    assert len(glue.list_crawls(CrawlerName=crawler)["Crawls"]) >= 2
+    s3.delete_object(Bucket=bucket, Key=key)
+
+
 def test_a_clean_stop_saves_everything_and_leaves_no_log_to_make_again(
     mortal: Mortal, settings: Settings
 ) -> None:

@@ -17,6 +17,7 @@ from nearcast.local.gateway.athena_statements import DDL, NAME, Context, identif
 from nearcast.local.gateway.athena_tables import CatalogTable, database_exists, directory, find
 from nearcast.local.gateway.athena_types import column_info, to_hive
 from nearcast.local.gateway.crawler import add_partitions
+from nearcast.local.gateway.crawler_formats import LAZY_SERDE, OPEN_CSV_SERDE
 from nearcast.local.gateway.hooks import AwsError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def create_database(context: Context, match: re.Match[str]) -> Result:
 
 
 def create_table(context: Context, tree: exp.Create) -> Result:
-    """CREATE EXTERNAL TABLE over JSON (openx or Hive SerDe) or Parquet."""
+    """CREATE EXTERNAL TABLE over JSON (openx or Hive SerDe), CSV (LazySimpleSerDe or OpenCSVSerde) or Parquet."""
     from sqlglot import exp
 
     table = tree.this.this
@@ -119,17 +120,34 @@ def _storage(properties: dict[Any, Any]) -> dict[str, Any]:
     library = serde.name if serde is not None else ""
     if named == "PARQUET" or library == PARQUET_SERDE:
         return PARQUET_FORMAT
-    if serde is None or library not in JSON_SERDES:
+    if serde is None and named in ("", "TEXTFILE"):
+        # Hive's own default, with ROW FORMAT DELIMITED or without.
+        library, parameters = LAZY_SERDE, _delimited(properties.get(exp.RowFormatDelimitedProperty))
+    elif serde is not None and library in (*JSON_SERDES, LAZY_SERDE, OPEN_CSV_SERDE):
+        settings = serde.args.get("serde_properties")
+        parameters = {p.name: p.args["value"].name for p in settings.expressions} if settings else {}
+    else:
         raise QueryError(
-            "NOT_SUPPORTED: The local Athena creates tables over JSON or Parquet only", DDL_ERROR
+            "NOT_SUPPORTED: The local Athena creates tables over JSON, CSV or Parquet only", DDL_ERROR
         )
-    settings = serde.args.get("serde_properties")
-    parameters = {p.name: p.args["value"].name for p in settings.expressions} if settings else {}
     return {
         "InputFormat": TEXT_INPUT,
         "OutputFormat": TEXT_OUTPUT,
         "SerdeInfo": {"SerializationLibrary": library, "Parameters": parameters},
     }
+
+
+def _delimited(row_format: exp.Expr | None) -> dict[str, str]:
+    """Return ROW FORMAT DELIMITED as the SerDe's properties. Raises QueryError for what is not done here."""
+    given = dict(row_format.args) if row_format is not None else {}
+    parts = {name: part.name for name, part in given.items() if part is not None}
+    if parts.pop("lines", "\n") != "\n":
+        raise failed("SemanticException: LINES TERMINATED BY only supports newline '\\n' right now")
+    known = {"fields": "field.delim", "escaped": "escape.delim", "null": "serialization.null.format"}
+    others = parts.keys() - known.keys()
+    if others:
+        raise QueryError(f"NOT_SUPPORTED: The local Athena knows no delimiters of {min(others)}", DDL_ERROR)
+    return {"serialization.format": parts.get("fields", "1")} | {known[name]: v for name, v in parts.items()}
 
 
 def _add_table(database: str, described: dict[str, Any], exists_ok: bool) -> None:

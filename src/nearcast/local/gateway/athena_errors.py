@@ -42,6 +42,7 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         "TYPE_MISMATCH: {text}",
         1006,
     ),
+    (r"(HIVE_BAD_DATA: [^\n]+)", "{0}", 1001),
     (r"(?:Malformed JSON|JSON transform)", "HIVE_BAD_DATA: {text}", 1001),
     (r"^Conversion Error", "INVALID_CAST_ARGUMENT: {text}", 1000),
     (r"^Out of Range Error", "NUMERIC_VALUE_OUT_OF_RANGE: {text}", 1000),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nearcast.local.gateway import calls
+from nearcast.local.gateway import athena_csv, calls
 from nearcast.local.gateway.athena_errors import DATA_ERROR, QueryError
 from nearcast.local.gateway.athena_types import to_duckdb, to_hive
 from nearcast.local.gateway.calls import StoredObject
@@ -56,6 +56,7 @@ class CatalogTable:
         self.view_text = described.get("ViewOriginalText") or ""
         self.is_view = described.get("TableType") == "VIRTUAL_VIEW"
         self.descriptor = descriptor
+        self.parameters = described.get("Parameters") or {}
         self.columns = {c["Name"].lower(): c["Type"].lower() for c in descriptor.get("Columns") or []}
         self.keys = {c["Name"].lower(): c["Type"].lower() for c in described.get("PartitionKeys") or []}
         self.location = directory(descriptor.get("Location") or "")
@@ -96,8 +97,11 @@ class CatalogTable:
             return self._json_reader(variable, types)
         if "parquet" in self.serde:
             return self._parquet_reader(variable, types, connection)
+        if athena_csv.is_csv(self.serde):
+            return athena_csv.reader(self, variable, self.parameters)
         raise QueryError(
-            f"NOT_SUPPORTED: The local Athena reads JSON, Parquet and Hudi tables, not {self.serde or 'this one'}"
+            "NOT_SUPPORTED: The local Athena reads JSON, CSV, Parquet and Hudi tables,"
+            f" not {self.serde or 'this one'}"
         )
 
     def _json_reader(self, variable: str, types: dict[str, str]) -> str:
@@ -128,7 +132,7 @@ class CatalogTable:
         return f"SELECT {', '.join([*shown, 'filename'])} FROM {scan}"
 
     def _check_parquet_type(self, name: str, kind: Any) -> None:
-        stored, wanted = to_hive(kind), self.columns[name]
+        stored, wanted = to_hive(kind).lower(), self.columns[name]
         timestamps = stored == wanted == "timestamp" or kind.id == "timestamp with time zone"
         texts = stored == "string" and wanted.startswith(("varchar", "char"))
         if not (stored == wanted or (stored, wanted) in WIDER or timestamps or texts):

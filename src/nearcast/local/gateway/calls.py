@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,18 @@ TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object of S3: its key, size in bytes, last change (ISO 8601, UTC) and the file that holds it."""
+    """An object of S3: its key, size in bytes, last change (ISO 8601, UTC) and ETag."""
 
     key: str
     size: int
     last_modified: str
-    path: Path
+    etag: str
+    locate: Callable[[], Path]
+
+    @cached_property
+    def path(self) -> Path:
+        """The file that holds it. Found when it is asked for: that takes longer than listing the object."""
+        return self.locate()
 
 
 def enter_account(region: str) -> None:
@@ -58,6 +65,11 @@ def from_loop(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
     return asyncio.run_coroutine_threadsafe(called(), app._MAIN_LOOP).result(TIMEOUT_S)
+
+
+def settle() -> None:
+    """Wait until the event loop is done with the call that it is at: S3 lists an object before its file is written."""
+    from_loop(lambda: None)
 
 
 def _send(
@@ -136,15 +148,25 @@ def get_object(bucket: str, key: str) -> bytes:
 
 def list_objects(bucket: str, prefix: str = "") -> list[StoredObject]:
     """Return the objects under a prefix, by key. Raises AwsError when there is no such bucket."""
+    from ministack.core.responses import get_account_id
     from ministack.services import s3
 
     held = s3._buckets.get(bucket)
     if held is None:
         raise AwsError("NoSuchBucket", f"The specified bucket does not exist: {bucket}", 404)
     found = sorted((key, item) for key, item in list(held["objects"].items()) if key.startswith(prefix))
+    account = get_account_id()
+
+    def locate(key: str) -> Path:
+        return Path(s3._object_disk_path(bucket, key, account))
+
     return [
         StoredObject(
-            key, int(item.get("size", 0)), item["last_modified"], Path(s3._object_disk_path(bucket, key))
+            key,
+            int(item.get("size", 0)),
+            item["last_modified"],
+            str(item.get("etag", "")),
+            partial(locate, key),
         )
         for key, item in found
     ]

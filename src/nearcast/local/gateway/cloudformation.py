@@ -66,6 +66,9 @@ def _create_classifier(logical_id: str, properties: dict[str, Any], stack: str) 
     request = {kind: dict(properties[kind]) for kind in kinds if kind in properties}
     for classifier in request.values():
         classifier.setdefault("Name", f"{stack}-{logical_id}")
+        # The one property that has another name here than in the API.
+        if "ContainsCustomDatatype" in classifier:
+            classifier["CustomDatatypes"] = classifier.pop("ContainsCustomDatatype")
     _classifier_call("_create_classifier", request)
     return next(iter(request.values()))["Name"], {}
 

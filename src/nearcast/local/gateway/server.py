@@ -47,7 +47,15 @@ class Gateway:
     def __init__(self, home: Path, port: int, region: str) -> None:
         from ministack import app
 
-        from nearcast.local.gateway import athena, cloudformation, crawler, firehose_checks, jobs, kinesis
+        from nearcast.local.gateway import (
+            athena,
+            cloudformation,
+            crawler_policy,
+            firehose_checks,
+            jobs,
+            kinesis,
+        )
+        from nearcast.local.gateway.crawler import Crawlers
         from nearcast.local.gateway.durability import Durability
         from nearcast.local.gateway.firehose import DeliveryWorker
         from nearcast.local.gateway.hooks import install
@@ -57,7 +65,10 @@ class Gateway:
         self.spark = SparkHost(home, port, region)
         self.delivery = DeliveryWorker(home / "gateway" / "delivery", region)
         install("athena", athena.actions())
-        install("glue", {**crawler.actions(), **jobs.actions(jobs.Runner(home, self.spark))})
+        crawlers = Crawlers(home / "gateway" / "crawlers")
+        install("glue", {**crawlers.actions(), **jobs.actions(jobs.Runner(home, self.spark))})
+        crawlers.install()
+        crawler_policy.install()
         cloudformation.install()
         firehose_checks.install()
         self.sequence_numbers = kinesis.install(self.delivery.arrived)
