@@ -51,8 +51,8 @@ seconds AS (
     SELECT
         element_at(
             ARRAY[
-                '1 change to object',
-                '2 object to commit',
+                '1 change to raw object',
+                '2 raw object to commit',
                 '3 commit to forecast',
                 '4 change to commit',
                 '5 change to forecast'
@@ -75,9 +75,9 @@ seconds AS (
 SELECT
     hop,
     count(*) AS measured_rows,
-    element_at(array_sort(array_agg(value)), (count(*) * 50 + 99) / 100) AS p50,
-    element_at(array_sort(array_agg(value)), (count(*) * 95 + 99) / 100) AS p95,
-    max(value) AS slowest
+    round(element_at(array_sort(array_agg(value)), (count(*) * 50 + 99) / 100), 3) AS p50,
+    round(element_at(array_sort(array_agg(value)), (count(*) * 95 + 99) / 100), 3) AS p95,
+    round(max(value), 3) AS slowest
 FROM seconds
 WHERE value IS NOT NULL
 GROUP BY 1
