@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, reconcile, redrive, follow.
+    """The lake: crawl, upsert, sync, query, queries, reconcile, redrive, follow.
 
     \b
     Examples:
@@ -114,8 +114,9 @@ def query(sql: str | None, saved: str | None, as_json: bool) -> None:
 
     if (sql is None) == (saved is None):
         raise click.UsageError("Name either SQL or --saved.")
+    sql = sql or saved_query(saved or "")
     output = Output(as_json)
-    result = run_query(load_settings(), sql or saved_query(saved or ""))
+    result = run_query(load_settings(), sql)
     output.result(
         {"columns": result.columns, "rows": result.rows},
         lambda _: output.table("", result.columns, result.rows),
