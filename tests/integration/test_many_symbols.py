@@ -11,6 +11,7 @@ import pytest
 from nearcast.aws import client
 from nearcast.bench.airflow_world import wait_until_equal
 from nearcast.lake.query import query
+from nearcast.lake.saved import saved_queries, saved_query
 from nearcast.lake.snapshot import read_snapshot
 from nearcast.schema import DATABASE
 from nearcast.settings import load_settings
@@ -96,3 +97,13 @@ def test_every_symbol_is_in_the_local_copy_and_has_a_forecast(many: World) -> No
     eventually(lambda: {row[0] for row in query(settings, newest).rows} >= {*NAMES, "NFLX"})
     saved = many.run("lake", "query", "--saved", "symbols")["rows"]
     assert {row[0]: row[3] for row in saved if row[0] in NAMES} == dict.fromkeys(NAMES, DAYS)
+
+
+def test_every_saved_query_runs_on_the_tables_of_the_crawler_the_job_and_the_forecaster(many: World) -> None:
+    settings = load_settings(many.home)
+    assert many.run("lake", "crawl")["tables"] == ["raw_prices"]
+    answers = {name: query(settings, saved_query(name)).rows for name in saved_queries()}
+    assert [name for name, rows in answers.items() if not rows] == []
+    hops = {hop.partition(" ")[2]: (rows, p50, p95) for hop, rows, p50, p95, _ in answers["freshness"]}
+    assert hops["change to commit"][0] == 1000 and hops["change to forecast"][0] >= len(NAMES)
+    assert all(0 < p50 <= p95 for _, p50, p95 in (hops["change to commit"], hops["change to forecast"]))
