@@ -40,9 +40,11 @@ class Output:
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         """Print a table to stdout; only for people."""
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table(*columns, title=title, title_justify="left")
+        # Folded and not cut: where the table is too wide, a value must not lose its end.
+        folded = (Column(name, overflow="fold") for name in columns)
+        table = Table(*folded, title=title, title_justify="left")
         for row in rows:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         self.stdout.print(table)

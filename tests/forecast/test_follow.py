@@ -119,6 +119,25 @@ def test_arrivals_name_each_version_once_with_the_commit_that_wrote_it(
     assert stored(postgres, "forecasts", "1, 1") == []
 
 
+def test_of_a_commit_only_the_rows_of_a_new_version_are_noted(
+    following: Callable[[], Follower],
+    lake: HudiTable,
+    netflix: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noted: list[list[int]] = []
+    monkeypatch.setattr(
+        "nearcast.forecast.follow.store_arrivals", lambda link, rows: noted.append(rows["version"].tolist())
+    )
+    follower = following()
+    corrected = netflix[10:11].assign(close_price=99.0, version=99_999)
+    commits = [netflix[:START], pd.concat([corrected, netflix[START : START + 1]]), netflix[20:25]]
+    for instant, bars in zip(INSTANTS, commits, strict=False):
+        lake.commit(instant, bars)
+        follower.look()
+    assert noted == [netflix["version"][:START].tolist(), [99_999, netflix["version"][START]], []]
+
+
 def test_a_follower_that_starts_again_stores_nothing_twice(
     following: Callable[[], Follower], postgres: Settings, lake: HudiTable, netflix: pd.DataFrame
 ) -> None:

@@ -37,7 +37,8 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
 
     run = mlflow.get_run(report.run_id)
     assert run.data.tags["hudi_commit"] == COMMIT
-    assert run.data.params["symbols"] == "NFLX"
+    assert run.data.params["symbols"] == "1"
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/symbols.txt") == "NFLX"
     assert run.data.metrics["pinball_ratio"] == report.metrics["pinball_ratio"]
     names = {file.path for file in mlflow.MlflowClient().list_artifacts(report.run_id)}
     assert {"fan.png", "calibration.png", "training.png"} <= names

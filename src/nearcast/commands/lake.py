@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, reconcile, redrive, follow.
+    """The lake: crawl, upsert, sync, query, queries, reconcile, redrive, follow.
 
     \b
     Examples:
@@ -100,26 +100,48 @@ def sync(as_json: bool) -> None:
 
 
 @lake.command()
-@click.argument("sql")
+@click.argument("sql", required=False)
+@click.option("--saved", metavar="NAME", help="Run a saved query: `nearcast lake queries` lists them.")
 @json_option
-def query(sql: str, as_json: bool) -> None:
+def query(sql: str | None, saved: str | None, as_json: bool) -> None:
     """Run SQL on Athena over the tables prices, raw_prices and forecasts.
 
     \b
     Examples:
       nearcast lake query "SELECT stock_symbol, count(*) FROM prices GROUP BY 1"
       nearcast lake query "SHOW PARTITIONS raw_prices"
+      nearcast lake query --saved monthly_candles
     """
     from nearcast.lake.query import query as run_query
+    from nearcast.lake.saved import saved_query
     from nearcast.output import Output
     from nearcast.settings import load_settings
 
+    if (sql is None) == (saved is None):
+        raise click.UsageError("Name either SQL or --saved.")
+    sql = sql or saved_query(saved or "")
     output = Output(as_json)
     result = run_query(load_settings(), sql)
     output.result(
         {"columns": result.columns, "rows": result.rows},
         lambda _: output.table("", result.columns, result.rows),
     )
+
+
+@lake.command()
+@json_option
+def queries(as_json: bool) -> None:
+    """List the saved queries, and what each gives.
+
+    \b
+    Example:
+      nearcast lake queries
+    """
+    from nearcast.lake.saved import saved_queries
+    from nearcast.output import Output
+
+    output, found = Output(as_json), saved_queries()
+    output.result(found, lambda _: output.table("", ["query", "gives"], found.items()))
 
 
 @lake.command()

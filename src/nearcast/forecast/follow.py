@@ -14,6 +14,7 @@ from nearcast.forecast.service import bars_up_to, forecast_next
 from nearcast.forecast.store import store_arrivals, store_forecast
 from nearcast.lake.sync import table_folder
 from nearcast.log import get_logger
+from nearcast.schema import ORDERING_FIELD, RECORD_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,9 @@ RETRY_S = 1.0
 
 LARGEST_BURST = 100
 """Newest days of a symbol that get a forecast when one look brings more; the older ones came too late."""
+
+VERSION = [*RECORD_KEY, ORDERING_FIELD]
+"""The columns that tell whether a row was seen before."""
 
 log = get_logger("forecaster")
 
@@ -57,7 +61,7 @@ class Follower:
         self._connection: Any = None
         self._exported = False
         self._ended = threading.Event()
-        self._known: dict[tuple[str, Any], int] = {}
+        self._known: pd.DataFrame | None = None
         self._due: dict[str, set[datetime.date]] = {}
         self._history_end: dict[str, datetime.date] = {}
 
@@ -103,17 +107,18 @@ class Follower:
         began = time.monotonic()
         commit = sync(self.settings).commit
         bars = self.reader.read()
-        dates = bars["date"].dt.date
-        versions = dict(zip(zip(bars["stock_symbol"], dates, strict=True), bars["version"], strict=True))
-        fresh = [self._known.get(key) != version for key, version in versions.items()]
-        store_arrivals(self._postgres(), bars[fresh])
+        versions = bars[VERSION]
+        known = versions.iloc[:0] if self._known is None else self._known
+        seen = versions.merge(known, how="left", indicator="seen")["seen"] == "both"
+        fresh = bars[~seen.to_numpy()]
+        store_arrivals(self._postgres(), fresh)
         # only now, so that a failure up to here is tried again in full
         self.bars, self.commit = bars, commit
-        for symbol, day in (key for key, new in zip(versions, fresh, strict=True) if new):
+        for symbol, day in zip(fresh["stock_symbol"], fresh["date"].dt.date, strict=True):
             if day > self._history_end.get(symbol, datetime.date.max):
                 self._due.setdefault(symbol, set()).add(day)
         self._known = versions
-        log.info("arrived", commit=commit, rows=sum(fresh), seconds=round(time.monotonic() - began, 3))
+        log.info("arrived", commit=commit, rows=len(fresh), seconds=round(time.monotonic() - began, 3))
         return True
 
     def look_for_champion(self) -> None:

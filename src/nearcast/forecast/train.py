@@ -138,7 +138,9 @@ def _log(settings: Settings, bars: pd.DataFrame, commit: str | None, fitted: Fit
 
     recipe = fitted.forecaster.recipe
     with answering(settings), _run(recipe) as run:
-        mlflow.log_params(asdict(recipe) | {"symbols": ",".join(sorted(bars["stock_symbol"].unique()))})
+        symbols = sorted(bars["stock_symbol"].unique())
+        mlflow.log_params(asdict(recipe) | {"symbols": len(symbols)})
+        mlflow.log_text("\n".join(symbols), "symbols.txt")  # a parameter holds 6000 characters at most
         mlflow.set_tag("hudi_commit", commit or "")
         mlflow.log_metrics(fitted.metrics)
         _log_history(client, run.info.run_id, fitted.history)

@@ -28,16 +28,18 @@ class RawLine:
 def dynamodb_rows(settings: Settings, symbols: list[str]) -> int:
     """Return how many items the table holds of ``symbols``."""
     paginator = client("dynamodb", settings).get_paginator("query")
-    return sum(
-        page["Count"]
-        for symbol in symbols
-        for page in paginator.paginate(
+
+    def items(symbol: str) -> int:
+        pages = paginator.paginate(
             TableName=settings.need("prices_table"),
             KeyConditionExpression="stock_symbol = :symbol",
             ExpressionAttributeValues={":symbol": {"S": symbol}},
             Select="COUNT",
         )
-    )
+        return sum(page["Count"] for page in pages)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return sum(pool.map(items, symbols))
 
 
 def raw_lines(settings: Settings, symbols: list[str], since: datetime | None = None) -> Iterator[RawLine]:
@@ -47,13 +49,14 @@ def raw_lines(settings: Settings, symbols: list[str], since: datetime | None = N
     """
     from nearcast.lake.hudi_job import parse_row
 
+    wanted = frozenset(symbols)
     for body, stored_at in _bodies(settings, RAW_PREFIX, since):
         for line in body.splitlines():
             try:
                 symbol = parse_row(line)[0]
             except (ValueError, RecursionError):
                 continue
-            if symbol in symbols:
+            if symbol in wanted:
                 yield RawLine(json.loads(line), stored_at)
 
 
