@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     hudi_job: str | None = None
     workgroup: str | None = None
 
+    calendar: str = "XNYS"
+    """The exchange whose sessions the data checks hold the rows to, by its name in exchange-calendars."""
+
     mlflow_tracking_uri: str | None = None
     dashboard_url: str | None = None
     airflow_url: str | None = None

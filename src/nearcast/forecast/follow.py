@@ -12,6 +12,7 @@ from nearcast.forecast.bars import BarReader
 from nearcast.forecast.export import export_forecasts, put_forecast
 from nearcast.forecast.service import bars_up_to, forecast_next
 from nearcast.forecast.store import store_arrivals, store_forecast
+from nearcast.lake.quarantine import leave_out, quarantined_versions
 from nearcast.lake.sync import table_folder
 from nearcast.log import get_logger
 
@@ -107,8 +108,9 @@ class Follower:
         versions = dict(zip(zip(bars["stock_symbol"], dates, strict=True), bars["version"], strict=True))
         fresh = [self._known.get(key) != version for key, version in versions.items()]
         store_arrivals(self._postgres(), bars[fresh])
+        sound = leave_out(bars, quarantined_versions(self._postgres()))
         # only now, so that a failure up to here is tried again in full
-        self.bars, self.commit = bars, commit
+        self.bars, self.commit = sound, commit
         for symbol, day in (key for key, new in zip(versions, fresh, strict=True) if new):
             if day > self._history_end.get(symbol, datetime.date.max):
                 self._due.setdefault(symbol, set()).add(day)
