@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def leave_out(bars: pd.DataFrame, versions: set[Version]) -> pd.DataFrame:
 def sound_bars(settings: Settings, bars: pd.DataFrame) -> pd.DataFrame:
     """Return the bars without those that are quarantined now.
 
-    Where the settings name no database there is no quarantine to ask for; that is logged.
+    Where the settings name no database there is no quarantine to ask for, and a warning says so.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def sound_bars(settings: Settings, bars: pd.DataFrame) -> pd.DataFrame:
         PostgreSQL failed.
     """
     if settings.postgres_dsn is None:
-        log.warning("no database in the settings: it is not known which rows are quarantined")
+        warnings.warn("NEARCAST_POSTGRES_DSN is not set: quarantined rows are not left out", stacklevel=2)
         return bars
     with (
         refusals("Nothing was changed.", "See `nearcast status`."),

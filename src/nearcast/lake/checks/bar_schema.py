@@ -31,6 +31,8 @@ def to_frame(table: pyarrow.Table) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
+    if table.num_rows == 0:  # an empty lake's columns have no types
+        return pd.DataFrame({column.name: pd.Series(dtype=PANDAS_TYPES[column.postgres]) for column in BAR})
     rows: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     if pa.types.is_date(table.schema.field("date").type):
         rows["date"] = pd.to_datetime(rows["date"]).astype("datetime64[ns]")

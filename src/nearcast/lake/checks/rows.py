@@ -45,9 +45,9 @@ def check_rows(
     LakeError
         When the checks cannot run: another schema, an unknown calendar.
     """
-    found = broken_laws(rows)
     if rows.empty:
-        return found
+        return []
+    found = broken_laws(rows)
     sessions = read_sessions(calendar, rows["date"].min().date(), now)
 
     def note(findings: list[Finding], sound: pd.DataFrame) -> pd.DataFrame:
