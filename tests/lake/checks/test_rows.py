@@ -16,7 +16,13 @@ from nearcast.errors import LakeError
 from nearcast.lake.checks.bar_schema import broken_laws
 from nearcast.lake.checks.catalog import BY_NAME, CHECKS, Severity
 from nearcast.lake.checks.finding import Finding
-from nearcast.lake.checks.neighbours import MAD_SESSIONS, MINIMUM_RETURNS, median_absolute_return
+from nearcast.lake.checks.neighbours import (
+    JUMP_FACTOR,
+    JUMP_MADS,
+    MAD_SESSIONS,
+    MINIMUM_RETURNS,
+    median_absolute_return,
+)
 from nearcast.lake.checks.rows import check_rows
 from nearcast.schema import BAR, PRICE_COLUMNS
 from nearcast.source.bar import Bar, fault
@@ -132,6 +138,24 @@ def test_a_spike_beside_a_gap_is_only_a_warning(rows: pd.DataFrame) -> None:
     rows.loc[PLANTED, PRICES] *= 100
     checks = [one.check for one in found(rows.drop(index=PLANTED + 1))]
     assert sorted(checks) == ["missing_session", "unadjusted_split", "unadjusted_split"]
+
+
+def test_rows_of_two_symbols_are_no_neighbours(real: pd.DataFrame) -> None:
+    """Apple, Amazon and Google on sessions that follow one another: Amazon's price is far below both others'."""
+    apple, amazon, google = (real[real["stock_symbol"] == name] for name in ("AAPL", "AMZN", "GOOG"))
+    assert found(pd.concat([apple[:1], amazon[1:2], google[2:3]], ignore_index=True)) == []
+    assert found(pd.concat([apple[:1], amazon[3:4]], ignore_index=True)) == []
+
+
+@pytest.mark.parametrize(("share", "is_spike"), [(0.8, False), (1.3, True)])
+def test_a_volatile_share_may_move_farther(rows: pd.DataFrame, share: float, is_spike: bool) -> None:
+    """The sixth power of Apple's prices moves six times as far as Apple."""
+    apple = rows[:2699]
+    apple.loc[:, PRICES] **= 6
+    limit = JUMP_MADS * median_absolute_return(apple)[PLANTED]
+    assert limit > 2 * np.log(JUMP_FACTOR)
+    apple.loc[PLANTED, PRICES] *= np.exp(share * limit)
+    assert [one.version for one in found(apple) if one.check == "spike"] == [PLANTED + 1] * is_spike
 
 
 def test_frozen_bars_are_wrong_from_the_third_on_and_the_first_is_right(rows: pd.DataFrame) -> None:
