@@ -144,7 +144,7 @@ def test_a_wrong_row_is_quarantined_once_and_nothing_is_computed_from_it(world: 
     assert entries == [(SPIKE, "spike", again.id, True)]
     alerts = world.query("SELECT source, text FROM nearcast.alerts")
     assert len(alerts) == 1 and alerts[0][0] == "lake.check"
-    assert alerts[0][1].startswith("1 rows were quarantined, such as NFLX 2022-11-16: close 30")
+    assert alerts[0][1].startswith("rows newly quarantined: 1, such as NFLX 2022-11-16: close 30")
 
 
 def test_a_corrected_version_leaves_at_once_and_its_past_stays_on_record(world: World) -> None:

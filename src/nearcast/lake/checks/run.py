@@ -118,7 +118,7 @@ def run_checks(settings: Settings) -> CheckRun:
     run_id, new = _store(settings, (started_at, commit, len(rows), quarantined), results, found)
     if new:
         first = wrong[min(new)]
-        text = f"{len(new):,} rows were quarantined, such as {_words(first)} ({first.check})"
+        text = f"rows newly quarantined: {len(new):,}, such as {_words(first)} ({first.check})"
         raise_alert(settings, "lake.check", text)
     return CheckRun(run_id, commit, len(rows), quarantined, len(new), results)
 
