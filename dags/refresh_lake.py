@@ -41,7 +41,7 @@ with DAG(
     @task.short_circuit
     def anything_published() -> bool:
         """Skip the rest while nothing was ever published: there is nothing to crawl."""
-        from nearcast.lake.checks import published_rows
+        from nearcast.lake.checks.run import published_rows
         from nearcast.orchestration.connection import airflow_settings
 
         rows = published_rows(airflow_settings())
@@ -65,11 +65,21 @@ with DAG(
 
     @task(outlets=[Asset(PRICES_ASSET)])
     def check() -> dict[str, int]:
-        """Run the data checks; one that fails is named, and the Asset stays as it was."""
-        from nearcast.lake.checks import run_checks
+        """Run the data checks; a lake that differs from its source fails the task, and the Asset stays as it was.
+
+        Rows that are wrong are quarantined, and do not hold up the others.
+        """
+        from nearcast.lake.checks.run import run_checks
         from nearcast.orchestration.connection import airflow_settings
 
-        return run_checks(airflow_settings(), print)
+        run = run_checks(airflow_settings())
+        for one in run.results:
+            print(
+                f"{one.severity:7} {one.name}: {one.findings:,}{f', such as {one.example}' * bool(one.findings)}"
+            )
+        print(f"{run.rows:,} rows, {run.quarantined:,} of them quarantined, {run.new:,} since the last run")
+        run.raise_for_failures()
+        return {one.name: one.findings for one in run.results}
 
     anything_published() >> [crawl, upsert]
     [crawl >> repair_partitions, upsert] >> check()

@@ -207,7 +207,45 @@ CREATE TABLE IF NOT EXISTS nearcast.forecasts (
     PRIMARY KEY (stock_symbol, date, horizon, as_of_date, model_version)
 );
 
--- What a person should know of: failed tasks, late runs, late ticks.
+-- Runs of the data checks over the lake, with the Hudi commit that they saw; every check has a result in every run.
+CREATE TABLE IF NOT EXISTS nearcast.check_runs (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    started_at timestamptz NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    commit_time text,
+    rows bigint NOT NULL CHECK (rows >= 0),
+    quarantined bigint NOT NULL CHECK (quarantined BETWEEN 0 AND rows)
+);
+CREATE TABLE IF NOT EXISTS nearcast.check_results (
+    run_id bigint NOT NULL REFERENCES nearcast.check_runs,
+    check_name text NOT NULL,
+    severity text NOT NULL CHECK (severity IN ('failure', 'error', 'warning')),
+    findings bigint NOT NULL CHECK (findings >= 0),
+    example text CHECK ((example IS NULL) = (findings = 0)),
+    PRIMARY KEY (run_id, check_name)
+);
+
+-- Versions of rows that were found to be wrong, each with every check that says so. Those of the newest run are
+-- quarantined, unless a person has released them; the others left: corrected, deleted, or no longer found.
+CREATE TABLE IF NOT EXISTS nearcast.quarantine (
+    stock_symbol text NOT NULL,
+    date date NOT NULL,
+    version bigint NOT NULL,
+    check_name text NOT NULL,
+    reason text NOT NULL,
+    first_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,
+    run_id bigint NOT NULL REFERENCES nearcast.check_runs,
+    released_at timestamptz,
+    PRIMARY KEY (stock_symbol, date, version, check_name)
+);
+CREATE INDEX IF NOT EXISTS quarantine_by_run ON nearcast.quarantine (run_id);
+CREATE OR REPLACE VIEW nearcast.quarantined AS
+SELECT stock_symbol, date, version, check_name, reason, first_seen_at, last_seen_at
+FROM nearcast.quarantine
+WHERE run_id = (SELECT max(id) FROM nearcast.check_runs) AND released_at IS NULL;
+
+-- What a person should know of: failed tasks, late runs, late ticks, quarantined rows.
 CREATE TABLE IF NOT EXISTS nearcast.alerts (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -21,9 +21,12 @@ GRANT SELECT, INSERT, UPDATE ON nearcast.publications TO nearcast_writer;
 -- Its changes of the prices fill these two.
 GRANT SELECT, INSERT, UPDATE, DELETE ON nearcast.deletions, nearcast.outbox TO nearcast_writer;
 GRANT SELECT, INSERT ON nearcast.arrivals, nearcast.forecasts, nearcast.alerts TO nearcast_writer;
-GRANT SELECT ON nearcast.pending TO nearcast_writer;
+GRANT SELECT, INSERT ON nearcast.check_runs, nearcast.check_results TO nearcast_writer;
+GRANT SELECT, INSERT, UPDATE ON nearcast.quarantine TO nearcast_writer;
+GRANT SELECT ON nearcast.pending, nearcast.quarantined TO nearcast_writer;
 GRANT SELECT ON nearcast.prices, nearcast.publications, nearcast.deletions, nearcast.outbox, nearcast.pending,
-    nearcast.arrivals, nearcast.forecasts, nearcast.alerts TO nearcast_reader;
+    nearcast.arrivals, nearcast.forecasts, nearcast.alerts, nearcast.check_runs, nearcast.check_results,
+    nearcast.quarantine, nearcast.quarantined TO nearcast_reader;
 
 -- The rights that must hold, and those that do: all of this database, its schemas and what is in ours.
 CREATE TEMPORARY TABLE wanted_right ON COMMIT DROP AS
@@ -40,6 +43,10 @@ FROM (VALUES
     ('nearcast_writer', 'nearcast.arrivals', '{SELECT,INSERT}'),
     ('nearcast_writer', 'nearcast.forecasts', '{SELECT,INSERT}'),
     ('nearcast_writer', 'nearcast.alerts', '{SELECT,INSERT}'),
+    ('nearcast_writer', 'nearcast.check_runs', '{SELECT,INSERT}'),
+    ('nearcast_writer', 'nearcast.check_results', '{SELECT,INSERT}'),
+    ('nearcast_writer', 'nearcast.quarantine', '{SELECT,INSERT,UPDATE}'),
+    ('nearcast_writer', 'nearcast.quarantined', '{SELECT}'),
     ('nearcast_reader', 'database nearcast', '{CONNECT}'),
     ('nearcast_reader', 'schema nearcast', '{USAGE}'),
     ('nearcast_reader', 'nearcast.prices', '{SELECT}'),
@@ -49,7 +56,11 @@ FROM (VALUES
     ('nearcast_reader', 'nearcast.pending', '{SELECT}'),
     ('nearcast_reader', 'nearcast.arrivals', '{SELECT}'),
     ('nearcast_reader', 'nearcast.forecasts', '{SELECT}'),
-    ('nearcast_reader', 'nearcast.alerts', '{SELECT}')
+    ('nearcast_reader', 'nearcast.alerts', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.check_runs', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.check_results', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.quarantine', '{SELECT}'),
+    ('nearcast_reader', 'nearcast.quarantined', '{SELECT}')
 ) AS listed (grantee, object, privileges), unnest(privileges) AS privilege;
 
 CREATE TEMPORARY VIEW actual_right AS

@@ -81,6 +81,7 @@ def empty_database(postgres_cluster: PostgresCluster) -> Settings:
     with psycopg.connect(postgres_cluster.superuser_dsn) as link:
         link.execute(
             "TRUNCATE nearcast.prices, nearcast.publications, nearcast.deletions, nearcast.outbox,"
-            " nearcast.arrivals, nearcast.forecasts, nearcast.alerts"
+            " nearcast.arrivals, nearcast.forecasts, nearcast.alerts, nearcast.check_runs,"
+            " nearcast.check_results, nearcast.quarantine"
         )
     return postgres_cluster.settings

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     """How a new Hudi table keeps changes; one that is there keeps its type."""
     workgroup: str | None = None
 
+    calendar: str = "XNYS"
+    """The exchange whose sessions the data checks hold the rows to, by its name in exchange-calendars."""
+
     mlflow_tracking_uri: str | None = None
     dashboard_url: str | None = None
     airflow_url: str | None = None

@@ -7,6 +7,7 @@ import pytest
 
 from nearcast.errors import ForecastError
 from nearcast.forecast.bars import COLUMNS, COMMIT_TIME, BarReader, latest_commit, read_bars
+from nearcast.lake.quarantine import leave_out
 from nearcast.lake.snapshot import read_snapshot
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
@@ -62,3 +63,20 @@ def test_an_empty_lake_and_an_unknown_symbol_are_named(
     lake.commit(FIRST, netflix)
     with pytest.raises(ForecastError, match="no rows of TSLA"):
         read_bars(home, ["NFLX", "TSLA"])
+
+
+def test_exactly_the_quarantined_versions_are_left_out(netflix: pd.DataFrame) -> None:
+    bars = netflix.assign(version=netflix.index % 700)  # a version may be that of several symbols or days
+    wrong = {("NFLX", netflix["date"][i].date(), i % 700) for i in (0, 701, 2698)}
+    others = {("META", netflix["date"][3].date(), 3), ("NFLX", netflix["date"][4].date(), 5)}
+    sound = leave_out(bars, wrong | others)
+    pd.testing.assert_frame_equal(sound, bars.drop(index=[0, 701, 2698]).reset_index(drop=True))
+    assert leave_out(bars, others) is bars
+
+
+def test_without_a_database_nothing_is_left_out_and_that_is_said(
+    home: Settings, lake: HudiTable, netflix: pd.DataFrame
+) -> None:
+    lake.commit(FIRST, netflix)
+    with pytest.warns(UserWarning, match="quarantined rows are not left out"):
+        assert len(read_bars(home)) == len(netflix)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,37 @@ def test_history_gets_one_forecast_and_each_live_day_its_own_from_its_own_past(
     assert [row[3] for row in rows] == closes
     assert [row[4] for row in rows] == closes
     assert [row[5] for row in rows] == [INSTANTS[0]] + [INSTANTS[2]] * (LIVE - START)
+
+
+def quarantine(settings: Settings, bar: pd.Series[Any]) -> None:
+    """Let a run of the checks find a row wrong."""
+    with psycopg.connect(settings.need("postgres_dsn")) as link:
+        link.execute("INSERT INTO nearcast.check_runs (started_at, rows, quarantined) VALUES (now(), 1, 1)")
+        link.execute(
+            "INSERT INTO nearcast.quarantine SELECT %s, %s, %s, 'spike', 'planted', now(), now(), max(id)"
+            " FROM nearcast.check_runs",
+            (bar["stock_symbol"], bar["date"].date(), int(bar["version"])),
+        )
+
+
+def test_a_quarantined_bar_is_noted_and_neither_forecast_from_nor_looked_back_to(
+    following: Callable[[], Follower], postgres: Settings, lake: HudiTable, netflix: pd.DataFrame
+) -> None:
+    model, follower = RecordingModel(), following()
+    follower.champion = model.champion
+    lake.commit(INSTANTS[0], netflix[:START])
+    follower.look()
+    quarantine(postgres, netflix.iloc[START + 1])
+    lake.commit(INSTANTS[1], netflix[START : START + 3])
+    follower.look()
+    assert as_of_days(postgres) == days(netflix.loc[[START - 1, START, START + 2]])
+    used = netflix[: START + 3].drop(index=START + 1).reset_index(drop=True)
+    newest = max(model.seen, key=len)
+    pd.testing.assert_frame_equal(newest[list(netflix)], used, check_dtype=False)
+    assert len(stored(postgres, "arrivals", "version, date")) == START + 3
+    lake.commit(INSTANTS[2], netflix[START + 1 : START + 2].assign(version=99_999))
+    follower.look()
+    assert as_of_days(postgres) == days(netflix[START - 1 : START + 3])
 
 
 def test_arrivals_name_each_version_once_with_the_commit_that_wrote_it(

@@ -20,7 +20,7 @@ from nearcast.bench.faults import find
 from nearcast.demo.orchestrated import wait_for_dag
 from nearcast.local.airflow import environment
 from nearcast.settings import Settings, load_settings
-from tests.integration.conftest import PRICES, World
+from tests.integration.conftest import PRICES, ROWS, World
 
 pytestmark = pytest.mark.timeout(600)
 SYMBOL = "AAPL"
@@ -67,11 +67,15 @@ def test_the_publisher_publishes_as_many_rows_at_the_rate_that_its_params_say(
     assert gaps(due) == pytest.approx([1 / 20] * 9, abs=1e-4)
 
 
-def test_the_lake_is_refreshed_checked_and_announced(world: World, settings: Settings) -> None:
+def test_the_lake_is_refreshed_checked_and_announced(world: World, link: psycopg.Connection[Any]) -> None:
     done = run_dag(world, "refresh_lake")
     steps = ("anything_published", "crawl", "repair_partitions", "upsert", "check")
     assert done["tasks"] == dict.fromkeys(steps, "success")
     assert done["assets"] == ["nearcast://lake/prices"]
+    checked = link.execute(
+        "SELECT rows > %s, quarantined FROM nearcast.check_runs ORDER BY id DESC LIMIT 1", (ROWS,)
+    ).fetchone()
+    assert checked == (True, 0)
 
 
 def test_a_failed_data_check_updates_no_asset_and_raises_an_alert(

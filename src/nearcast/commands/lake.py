@@ -9,12 +9,14 @@ import click
 from nearcast.cli import json_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nearcast.output import Output
 
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, queries, reconcile, redrive, follow.
+    """The lake: crawl, upsert, sync, query, queries, reconcile, check, quarantine, release, redrive, follow.
 
     \b
     Examples:
@@ -197,6 +199,110 @@ def _show_difference(output: Output, document: dict[str, Any]) -> None:
         shown = ", ".join(f"{symbol} {day}" for symbol, day in keys[:5])
         rows.append((name, len(keys) if isinstance(value, list) else value, shown + " …" * (len(keys) > 5)))
     output.table("Source and lake", ["", "rows", ""], rows)
+
+
+@lake.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Check the lake's data, keep every result, and quarantine the rows that are wrong.
+
+    Quarantined rows stay in the lake; they are left out of training and forecasts. That is no failure: the exit
+    code is 1 only when the lake differs from its source, or the checks cannot run.
+
+    \b
+    Examples:
+      nearcast lake check
+      NEARCAST_CALENDAR=XLON nearcast lake check --json
+    """
+    from dataclasses import asdict
+
+    from nearcast.lake.checks.run import run_checks
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    with output.progress("checking"):
+        run = run_checks(load_settings())
+    output.result(asdict(run), lambda _: _show_checks(output, asdict(run)))
+    if run.failures:
+        raise click.exceptions.Exit(1)
+
+
+def _show_checks(output: Output, run: dict[str, Any]) -> None:
+    rows = [
+        (one["name"], one["severity"], f"{one['findings']:,}", one["example"] or one["rule"])
+        for one in run["results"]
+    ]
+    output.table("Data checks", ("check", "severity", "findings", "the first of them, else the rule"), rows)
+    output.stdout.print(
+        f"{run['rows']:,} rows, {run['quarantined']:,} of them quarantined, {run['new']:,} since the last run"
+    )
+
+
+@lake.command()
+@json_option
+def quarantine(as_json: bool) -> None:
+    """List the quarantined rows, each with every reason.
+
+    A correction leaves by itself: load and publish the row with its true values. A false alarm: see
+    `nearcast lake release`.
+
+    \b
+    Example:
+      nearcast lake quarantine
+    """
+    from dataclasses import asdict
+
+    from nearcast.lake.quarantine import quarantined
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+    from nearcast.source.database import connect
+
+    output = Output(as_json)
+    with connect(load_settings().need("postgres_dsn")) as link:
+        found = [asdict(one) for one in quarantined(link)]
+    output.result({"quarantined": found}, lambda _: _show_quarantine(output, found))
+
+
+def _show_quarantine(output: Output, found: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            f"{one['stock_symbol']} {one['date']}",
+            one["version"],
+            one["check_name"],
+            one["reason"],
+            f"{one['first_seen_at']:%Y-%m-%d %H:%M} UTC",
+        )
+        for one in found
+    ]
+    output.table("Quarantine", ("row", "version", "check", "reason", "since"), rows)
+
+
+@lake.command()
+@click.argument("symbol")
+@click.argument("date", type=click.DateTime(["%Y-%m-%d"]))
+@json_option
+def release(symbol: str, date: datetime, as_json: bool) -> None:
+    """Release a row from the quarantine: the checks were wrong about it.
+
+    That is remembered for this version of the row. What no forecast can be computed from (a missing value, a
+    price of 0, a high below the close …) is not released: correct the row instead.
+
+    \b
+    Example:
+      nearcast lake release GME 2021-01-28
+    """
+    from dataclasses import asdict
+
+    from nearcast.lake.quarantine import release as run_release
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    released = run_release(load_settings(), symbol, date.date())
+    for one in released:
+        output.note(f"{one.check_name}: {one.reason}")
+    output.result({"released": [asdict(one) for one in released]}, lambda stdout: stdout.print("released"))
 
 
 @lake.command()

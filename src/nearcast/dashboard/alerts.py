@@ -1,4 +1,4 @@
-"""The alerts of the last day: failed tasks, late runs, late ticks."""
+"""The alerts of the last day: failed tasks, late runs, late ticks, quarantined rows."""
 
 from __future__ import annotations
 

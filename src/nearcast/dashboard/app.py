@@ -12,6 +12,7 @@ from nearcast.dashboard.alerts import MOST, alerts_html
 from nearcast.dashboard.background import Background
 from nearcast.dashboard.cards import style
 from nearcast.dashboard.charts import price_figure
+from nearcast.dashboard.checks import draw_checks
 from nearcast.dashboard.data import Change, Database, History, Overview
 from nearcast.dashboard.header import header_html
 from nearcast.dashboard.hops import hops_html
@@ -152,6 +153,7 @@ def _draw(database: Database, seen: Seen) -> None:
     _draw_chart(history)
     st.html(score.score_html(seen.score, overview))
     st.html(delivery.delivery_html(seen.delivery))
+    draw_checks(database)
 
 
 def _draw_empty(overview: Overview, seen: Seen) -> None:

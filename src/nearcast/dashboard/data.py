@@ -88,6 +88,40 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class CheckRun:
+    """A run of the data checks: rows that it checked and quarantined, and findings of the other severities."""
+
+    id: int
+    stored_at: datetime.datetime
+    rows: int
+    quarantined: int
+    differences: int
+    warnings: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found in the newest run."""
+
+    check_name: str
+    severity: str
+    findings: int
+    example: str | None
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """A version of a row in the quarantine; ``total`` is how many there are."""
+
+    stock_symbol: str
+    date: datetime.date
+    version: int
+    reasons: str
+    since: datetime.datetime
+    total: int
+
+
+@dataclass(frozen=True)
 class Change:
     """Equal to the last one while there is nothing new to draw."""
 
@@ -96,6 +130,7 @@ class Change:
     arrivals: str
     forecasts: str
     alerts: str | None
+    checks: str | None
     live: bool | None
 
     @property
@@ -152,6 +187,18 @@ class Database:
     def alerts(self, most: int) -> list[Alert]:
         """Return the newest alerts of the last day, newest first."""
         return self._read(Alert, "alerts", most=most)
+
+    def check_runs(self, most: int) -> list[CheckRun]:
+        """Return the newest runs of the data checks, oldest first."""
+        return self._read(CheckRun, "check_runs", most=most)
+
+    def check_results(self) -> list[CheckResult]:
+        """Return what each check found in the newest run; what found something first."""
+        return self._read(CheckResult, "check_results")
+
+    def quarantined(self, most: int) -> list[QuarantinedRow]:
+        """Return the newest rows in the quarantine."""
+        return self._read(QuarantinedRow, "quarantined", most=most)
 
     def symbols(self) -> list[str]:
         """Return the loaded symbols, in order."""

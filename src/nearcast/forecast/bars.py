@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
+from nearcast.lake.quarantine import sound_bars
 from nearcast.lake.sync import table_folder
 from nearcast.lake.timeline import COMPLETED
 from nearcast.schema import BAR
@@ -85,7 +86,7 @@ class BarReader:
 
 
 def read_bars(settings: Settings, symbols: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the daily bars of ``symbols`` (default: all) from the local copy of the Hudi table.
+    """Return the daily bars of ``symbols`` (default: all) from the local copy, without the quarantined ones.
 
     Returns
     -------
@@ -97,8 +98,10 @@ def read_bars(settings: Settings, symbols: Sequence[str] | None = None) -> pd.Da
     ------
     ForecastError
         When the lake is empty or holds none of a symbol's rows.
+    SourceError
+        When PostgreSQL, which holds the quarantine, fails.
     """
-    bars = BarReader(table_folder(settings)).read()
+    bars = sound_bars(settings, BarReader(table_folder(settings)).read())
     if not symbols:
         return bars
     missing = sorted(set(symbols) - set(bars["stock_symbol"].unique()))

@@ -12,6 +12,7 @@ from nearcast.forecast.bars import BarReader
 from nearcast.forecast.export import export_forecasts, put_forecast
 from nearcast.forecast.service import bars_up_to, forecast_next
 from nearcast.forecast.store import store_arrivals, store_forecast
+from nearcast.lake.quarantine import leave_out, quarantined_versions
 from nearcast.lake.sync import table_folder
 from nearcast.log import get_logger
 from nearcast.schema import ORDERING_FIELD, RECORD_KEY
@@ -112,8 +113,9 @@ class Follower:
         seen = versions.merge(known, how="left", indicator="seen")["seen"] == "both"
         fresh = bars[~seen.to_numpy()]
         store_arrivals(self._postgres(), fresh)
+        sound = leave_out(bars, quarantined_versions(self._postgres()))
         # only now, so that a failure up to here is tried again in full
-        self.bars, self.commit = bars, commit
+        self.bars, self.commit = sound, commit
         for symbol, day in zip(fresh["stock_symbol"], fresh["date"].dt.date, strict=True):
             if day > self._history_end.get(symbol, datetime.date.max):
                 self._due.setdefault(symbol, set()).add(day)

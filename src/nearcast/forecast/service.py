@@ -77,8 +77,8 @@ def bars_up_to(bars: pd.DataFrame, symbol: str, as_of: datetime.date | None = No
         mine = mine[mine["date"] <= pd.Timestamp(as_of)]
     if mine.empty or (as_of is not None and mine["date"].iloc[-1] != pd.Timestamp(as_of)):
         raise ForecastError(
-            f"The lake holds no bar of {symbol} on {as_of or 'any day'}.",
-            todo="Publish it, then run `nearcast lake upsert` and `nearcast lake sync`.",
+            f"The lake holds no bar of {symbol} on {as_of or 'any day'}, or it is quarantined.",
+            todo="See `nearcast lake quarantine`, or publish it and run `nearcast lake upsert`, `nearcast lake sync`.",
         )
     return mine
 
