@@ -62,17 +62,17 @@ def commit(table: RandomTable, *groups: str) -> str:
     return instant
 
 
+@pytest.mark.parametrize("partitions", [10, 200])
 def test_the_cost_is_that_of_the_change_and_not_of_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitions: int
 ) -> None:
     s3 = folder_s3(tmp_path / "s3", monkeypatch)
     table = RandomTable(tmp_path / "s3" / "prices", random.Random(0), merge_on_read=False)
-    monkeypatch.setattr(
-        "tests.lake.random_history.GROUPS", groups := [f"stock_symbol=S{n}/year=2020" for n in range(1200)]
-    )
+    groups = [f"stock_symbol=S{number}/year=2020" for number in range(partitions)]
+    monkeypatch.setattr("tests.lake.random_history.GROUPS", groups)
     commit(table, *groups)
     settings = settings_of(tmp_path / "home")
-    assert sync(settings).files == 1200 + 2
+    assert sync(settings).files == partitions + 2
     s3.requests.clear()
     commit(table, groups[7])
     report = sync(settings)
