@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from nearcast.errors import LakeError
 from nearcast.lake.file_slices import DataFile, committed, data_files, snapshot_files
 from nearcast.lake.objects import download, missing_as, table_files
-from nearcast.lake.snapshot import COLUMNS, HUDI_COMMIT_TIME, read_copy
+from nearcast.lake.snapshot import COLUMNS, HUDI_COMMIT_TIME, empty, read_copy
 from nearcast.lake.sync import PROPERTIES, THREADS, table_folder
 from nearcast.lake.timeline import clean_plans, completed, instant_of, timeline_file, timeline_files
 from nearcast.schema import RECORD_KEY
@@ -86,7 +86,7 @@ def read_as_of(
     columns
         Their names (default: all but Hudi's own, and ``_hoodie_commit_time``).
     after
-        Leave out rows that were not written after this instant.
+        Leave out rows that were not written after this instant, which is before ``instant``.
 
     Raises
     ------
@@ -138,7 +138,8 @@ def read_changes(settings: Settings, start: str, end: str) -> Changes:
     """
     after = commit_at(settings, start) if start == "latest" else parse_instant(start)
     until = commit_at(settings, end)
-    rows = read_as_of(settings, until, [*COLUMNS, HUDI_COMMIT_TIME], after)
+    columns = [*COLUMNS, HUDI_COMMIT_TIME]
+    rows = read_as_of(settings, until, columns, after) if after < until else empty(columns)
     return Changes(after, until, rows.sort_by([(name, "ascending") for name in RECORD_KEY]))
 
 
