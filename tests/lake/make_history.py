@@ -3,7 +3,7 @@
 HISTORIES is a JSON file: by table name, ``merge_on_read`` and the ``commits``, each a list of rows
 [symbol, day, version, deleted]. Prices follow from the version. A commit whose index is in ``rolled_back`` is
 taken back before the next. FOLDER gets ``<table>/<index>/prices``, the table after each commit; the writer
-cleans after each commit, keeps two, and archives early.
+cleans after each commit, keeps two, and archives soon after.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from nearcast.local import spark_host
 EAGER = {
     "hoodie.clean.trigger.max.commits": "1",
     "hoodie.clean.commits.retained": "2",
-    "hoodie.keep.min.commits": "3",
-    "hoodie.keep.max.commits": "4",
+    "hoodie.keep.min.commits": "4",
+    "hoodie.keep.max.commits": "5",
     "hoodie.datasource.write.reconcile.schema": "true",
 }
 MERGE_ON_READ = {

@@ -79,11 +79,14 @@ def timeline_file(settings: Settings, name: str) -> bytes:
 
 def write_stats(commit: bytes) -> list[dict[str, Any]]:
     """Return the statistics of each file that a commit wrote; ``path`` is relative to the table."""
-    by_partition = json.loads(commit)["partitionToWriteStats"] if commit else {}
+    by_partition = json.loads(commit)["partitionToWriteStats"]
     return [stats for partition in by_partition.values() for stats in partition]
 
 
 def rows_written(settings: Settings, instant: str) -> int:
-    """Return how many rows a commit inserted and updated, from its own statistics."""
-    stats = write_stats(timeline_file(settings, f"{instant}.commit"))
-    return sum(int(one["numInserts"]) + int(one["numUpdateWrites"]) for one in stats)
+    """Return how many rows a commit inserted and updated, from its own statistics; a compaction writes none."""
+    (name,) = (name for name in completed(timeline_files(settings)) if instant_of(name) == instant)
+    commit = timeline_file(settings, name)
+    if json.loads(commit).get("operationType") == "COMPACT":
+        return 0
+    return sum(int(one["numInserts"]) + int(one["numUpdateWrites"]) for one in write_stats(commit))
