@@ -11,6 +11,7 @@ import pytest
 from nearcast.schema import PRICE_COLUMNS
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
+from tests.lake.folder_s3 import BUCKET, folder_s3
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +43,9 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a home of its own, the current folder, with the path of an MLflow database in it."""
+    """Settings of a home of its own, the current folder, with a bucket and the path of an MLflow database."""
     monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of such a database
-    return Settings(home=tmp_path, mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    return Settings(home=tmp_path, hudi_bucket=BUCKET, mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
 
 
 @pytest.fixture
@@ -52,6 +53,13 @@ def mlflow_home(home: Settings, empty_mlflow: Path) -> Settings:
     """As `home`, with the MLflow database there."""
     shutil.copy(empty_mlflow, home.home / "mlflow.db")
     return home
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HudiTable:
+    """An empty Hudi table on S3, which is a folder for this test."""
+    folder_s3(tmp_path / "s3", monkeypatch)
+    return HudiTable(tmp_path / "s3" / "prices")
 
 
 @pytest.fixture

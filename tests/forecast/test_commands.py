@@ -17,18 +17,18 @@ from nearcast.schema import QUANTILE_LEVELS
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
 
-COMMIT = "20230925200000000"
+COMMIT, LATER = "20230925200000000", "20230925200001000"
 SMALL = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4, epochs=1)
 
 
 @pytest.fixture
-def environment(mlflow_home: Settings, lake: HudiTable, monkeypatch: pytest.MonkeyPatch) -> HudiTable:
+def environment(mlflow_home: Settings, table: HudiTable, monkeypatch: pytest.MonkeyPatch) -> HudiTable:
     """The home's settings in the environment, and a small network."""
     monkeypatch.setenv("NEARCAST_HOME", str(mlflow_home.home))
     monkeypatch.setenv("NEARCAST_MLFLOW_TRACKING_URI", mlflow_home.need("mlflow_tracking_uri"))
-    monkeypatch.delenv("NEARCAST_HUDI_BUCKET", raising=False)
+    monkeypatch.setenv("NEARCAST_HUDI_BUCKET", mlflow_home.need("hudi_bucket"))
     monkeypatch.setitem(recipes.RECIPES, "quantile", SMALL)
-    return lake
+    return table
 
 
 def run(*arguments: str) -> Result:
@@ -39,10 +39,19 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
     environment: HudiTable, all_bars: pd.DataFrame
 ) -> None:
     two = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX"])].groupby("stock_symbol").head(700)
-    environment.commit(COMMIT, two)
-    trained = run("train", "--symbol", "NFLX", "--json")
+    environment.commit(COMMIT, two.groupby("stock_symbol").head(699))
+    environment.commit(LATER, two)
+    trained = run("train", "--symbol", "NFLX", "--commit", COMMIT, "--json")
     report = json.loads(trained.stdout)
-    assert set(report) == {"run_id", "model_version", "metrics", "seconds"}
+    assert set(report) == {
+        "run_id",
+        "model_version",
+        "metrics",
+        "commit",
+        "training_set_sha256",
+        "seconds",
+    }
+    assert report["commit"] == COMMIT
 
     one = json.loads(run("forecast", "--symbol", "NFLX", "--json").stdout)
     last = two[two["stock_symbol"] == "NFLX"].iloc[-1]
@@ -50,7 +59,7 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
     assert one["last_close"] == last["close_price"]
     assert one["date"] > str(last["date"].date()) == one["as_of_date"]
     assert list(one["quantiles"]) == [str(level) for level in QUANTILE_LEVELS]
-    assert one["commit"] == COMMIT
+    assert one["commit"] == LATER
     assert one["model_version"].endswith(f"/{report['model_version']}")
 
     both = json.loads(run("forecast", "--json").stdout)

@@ -28,15 +28,16 @@ SMALL = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4, epochs=2)
 
 
 def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_says(
-    mlflow_home: Settings, lake: HudiTable, netflix: pd.DataFrame
+    mlflow_home: Settings, table: HudiTable, netflix: pd.DataFrame
 ) -> None:
     with pytest.raises(ForecastError, match="no champion"):
         load_champion(mlflow_home)
-    lake.commit(COMMIT, netflix[:800])
+    table.commit(COMMIT, netflix[:800])
     report = train(mlflow_home, SMALL, ["NFLX"])
 
     run = mlflow.get_run(report.run_id)
-    assert run.data.tags["hudi_commit"] == COMMIT
+    assert run.data.tags["hudi_commit"] == report.commit == COMMIT
+    assert run.data.tags["training_set_sha256"] == report.training_set_sha256
     assert run.data.params["symbols"] == "1"
     assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/symbols.txt") == "NFLX"
     assert run.data.metrics["pinball_ratio"] == report.metrics["pinball_ratio"]
@@ -101,7 +102,7 @@ def test_a_forecast_uses_nothing_after_its_day_and_lies_around_the_last_close(ne
 
 
 def test_too_little_history_an_unknown_recipe_and_a_silent_mlflow_are_named(
-    home: Settings, lake: HudiTable, netflix: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    home: Settings, netflix: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ForecastError, match="300 days"):
         fit_and_judge(netflix[:200], SMALL)

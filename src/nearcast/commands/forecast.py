@@ -18,22 +18,30 @@ SYMBOLS = click.option("--symbol", "symbols", multiple=True, metavar="S", help="
 @click.command()
 @click.option("--recipe", "recipe_name", default="quantile", show_default=True, help="What to train.")
 @SYMBOLS
+@click.option(
+    "--commit",
+    metavar="INSTANT",
+    help="Train on the rows of this commit, such as the one that a model names (default: the newest).",
+)
 @json_option
-def train(recipe_name: str, symbols: tuple[str, ...], as_json: bool) -> None:
+def train(recipe_name: str, symbols: tuple[str, ...], commit: str | None, as_json: bool) -> None:
     """Train on the lake's prices, log the run to MLflow and make the model the champion.
+
+    The commit's rows are kept on S3: a model's tag hudi_commit, given to --commit, makes its training set
+    again, with the same training_set_sha256.
 
     \b
     Examples:
       nearcast train                          every symbol of the lake
       nearcast train --symbol NFLX --json
+      nearcast train --commit 20260131120000000
     """
     from nearcast.forecast.recipes import recipe_named
     from nearcast.forecast.train import train as run
 
     output, settings = Output(as_json), load_settings()
     recipe = recipe_named(recipe_name)
-    _bring_up_to_date(settings)
-    report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"))
+    report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"), commit)
     output.result(asdict(report), lambda _: _render_report(output, asdict(report)))
 
 
@@ -96,6 +104,7 @@ def _forecasts(settings: Settings, symbols: tuple[str, ...], output: Output) -> 
 def _render_report(output: Output, report: dict[str, Any]) -> None:
     rows = [(name, f"{value:.4g}") for name, value in report["metrics"].items()]
     output.table(f"Model {report['model_version']}, {report['seconds']} s", ("metric", "value"), rows)
+    output.stdout.print(f"commit: {report['commit']}\ntraining set: sha256 {report['training_set_sha256']}")
 
 
 def _render_forecasts(output: Output, documents: list[dict[str, Any]]) -> None:

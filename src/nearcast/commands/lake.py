@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, queries, reconcile, check, quarantine, release, redrive, follow.
+    """The lake: crawl, upsert, sync, query, queries, changes, reconcile, check, quarantine, release, redrive, follow.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def upsert(as_json: bool) -> None:
 @lake.command()
 @json_option
 def sync(as_json: bool) -> None:
-    """Bring the local copy of the Hudi table up to date.
+    """Bring the local copy of the Hudi table up to date: fetch what the new commits wrote, remove what it replaced.
 
     \b
     Example:
@@ -104,17 +104,29 @@ def sync(as_json: bool) -> None:
 @lake.command()
 @click.argument("sql", required=False)
 @click.option("--saved", metavar="NAME", help="Run a saved query: `nearcast lake queries` lists them.")
+@click.option(
+    "--as-of",
+    "as_of",
+    metavar="INSTANT",
+    help="With `prices` as it was at a commit's instant, at an ISO time (UTC), or at the `latest` commit.",
+)
 @json_option
-def query(sql: str | None, saved: str | None, as_json: bool) -> None:
+def query(sql: str | None, saved: str | None, as_of: str | None, as_json: bool) -> None:
     """Run SQL on Athena over the tables prices, raw_prices and forecasts.
+
+    Athena itself reads a Hudi table's newest commit only: for --as-of the rows of the commit are put on S3 as
+    Parquet and stand in for `prices`. How far back that goes is up to the cleaner, which keeps the files of
+    the last commits; the commits that models were trained on are kept for ever.
 
     \b
     Examples:
       nearcast lake query "SELECT stock_symbol, count(*) FROM prices GROUP BY 1"
+      nearcast lake query "SELECT max(date) FROM prices" --as-of 2026-01-31T12:00
       nearcast lake query "SHOW PARTITIONS raw_prices"
       nearcast lake query --saved monthly_candles
     """
     from nearcast.lake.query import query as run_query
+    from nearcast.lake.query_as_of import query_as_of
     from nearcast.lake.saved import saved_query
     from nearcast.output import Output
     from nearcast.settings import load_settings
@@ -122,11 +134,44 @@ def query(sql: str | None, saved: str | None, as_json: bool) -> None:
     if (sql is None) == (saved is None):
         raise click.UsageError("Name either SQL or --saved.")
     sql = sql or saved_query(saved or "")
-    output = Output(as_json)
-    result = run_query(load_settings(), sql)
+    output, settings = Output(as_json), load_settings()
+    if as_of is None:
+        result, commit = run_query(settings, sql), {}
+    else:
+        result, instant = query_as_of(settings, sql, as_of)
+        commit = {"commit": instant}
     output.result(
-        {"columns": result.columns, "rows": result.rows},
-        lambda _: output.table("", result.columns, result.rows),
+        {"columns": result.columns, "rows": result.rows, **commit},
+        lambda _: output.table(commit.get("commit", ""), result.columns, result.rows),
+    )
+
+
+@lake.command()
+@click.option("--from", "start", required=True, metavar="INSTANT", help="Rows written after this.")
+@click.option("--to", "end", default="latest", show_default=True, metavar="INSTANT", help="And up to this.")
+@json_option
+def changes(start: str, end: str, as_json: bool) -> None:
+    """Show the rows that the commits after one and up to another wrote: Hudi's incremental query.
+
+    Each row is in the version that it has at --to; a row that was written more than once in between comes once.
+    Deletions are not visible: a deleted row is in no version at all. An INSTANT is a commit's (17 digits), an
+    ISO time (UTC), or `latest`; --from may be older than the cleaner reaches.
+
+    \b
+    Examples:
+      nearcast lake changes --from 20260131120000000
+      nearcast lake changes --from 2026-01-31T12:00 --to 2026-01-31T13:00 --json
+    """
+    from nearcast.lake.time_travel import read_changes
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    found = read_changes(load_settings(), start, end)
+    rows = [list(row.values()) for row in found.rows.to_pylist()]
+    output.result(
+        {"from": found.start, "to": found.end, "columns": found.rows.column_names, "rows": rows},
+        lambda _: output.table(f"After {found.start}, up to {found.end}", found.rows.column_names, rows),
     )
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
 from nearcast.lake.quarantine import sound_bars
-from nearcast.lake.sync import table_folder
+from nearcast.lake.snapshot import HUDI_COMMIT_TIME, open_copy, read_options
+from nearcast.lake.sync import reading, table_folder
 from nearcast.lake.timeline import COMPLETED
 from nearcast.schema import BAR
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow
 
     from nearcast.settings import Settings
 
 COLUMNS = [column.name for column in BAR]
 COMMIT_TIME = "commit_time"
 """Column of the instant that wrote a row (Hudi's ``_hoodie_commit_time``)."""
-
-_META_COMMIT_TIME = "_hoodie_commit_time"
 
 
 def latest_commit(settings: Settings) -> str | None:
@@ -52,8 +52,10 @@ class BarReader:
         self.path = path
         self._slices: dict[str, pd.DataFrame] = {}
 
-    def read(self) -> pd.DataFrame:
+    def read(self, symbols: Sequence[str] = ()) -> pd.DataFrame:
         """Return the newest snapshot: the columns of `COLUMNS` and `COMMIT_TIME`, by symbol and date.
+
+        Only the slices of ``symbols`` (default: all) are read, and remembered.
 
         Raises
         ------
@@ -62,27 +64,23 @@ class BarReader:
         """
         import pandas as pd
 
-        table = self._table()
-        slices = {
-            "|".join([item.base_file_relative_path(), *item.log_file_names]): item
-            for item in table.get_file_slices()
-        }
-        if not slices:
+        table = open_copy(self.path)
+        if table is None:
             raise _empty(self.path)
-        reader = table.create_file_group_reader_with_options()
-        self._slices = {
-            name: self._slices[name] if name in self._slices else _frame(reader.read_file_slice(item))
-            for name, item in slices.items()
-        }
+        with reading(self.path):
+            slices = {
+                "|".join([item.base_file_relative_path(), *item.log_file_names]): item
+                for item in table.get_file_slices(read_options(symbols))
+            }
+            if not slices:
+                raise no_rows(symbols) if symbols else _empty(self.path)
+            reader = table.create_file_group_reader_with_options()
+            self._slices = {
+                name: self._slices[name] if name in self._slices else _frame(reader.read_file_slice(item))
+                for name, item in slices.items()
+            }
         bars = pd.concat(self._slices.values(), ignore_index=True)
         return bars.sort_values(["stock_symbol", "date"], ignore_index=True)
-
-    def _table(self) -> Any:
-        from hudi import HudiTableBuilder
-
-        if not (self.path / ".hoodie" / "hoodie.properties").exists():
-            raise _empty(self.path)
-        return HudiTableBuilder.from_base_uri(self.path.absolute().as_uri()).build()
 
 
 def read_bars(settings: Settings, symbols: Sequence[str] | None = None) -> pd.DataFrame:
@@ -101,27 +99,40 @@ def read_bars(settings: Settings, symbols: Sequence[str] | None = None) -> pd.Da
     SourceError
         When PostgreSQL, which holds the quarantine, fails.
     """
-    bars = sound_bars(settings, BarReader(table_folder(settings)).read())
-    if not symbols:
-        return bars
-    missing = sorted(set(symbols) - set(bars["stock_symbol"].unique()))
+    bars = sound_bars(settings, BarReader(table_folder(settings)).read(symbols or ()))
+    check_symbols(symbols or (), bars["stock_symbol"].unique())
+    return bars
+
+
+def check_symbols(wanted: Iterable[str], held: Iterable[str]) -> None:
+    """Raise a ForecastError that names the symbols of which the lake holds no rows."""
+    missing = set(wanted) - set(held)
     if missing:
-        raise ForecastError(
-            f"The lake holds no rows of {', '.join(missing)}.",
-            todo="Load and publish them, then run `nearcast lake upsert` and `nearcast lake sync`.",
-        )
-    return bars[bars["stock_symbol"].isin(list(symbols))].reset_index(drop=True)
+        raise no_rows(missing)
+
+
+def no_rows(symbols: Iterable[str]) -> ForecastError:
+    """Return the error that the lake holds no rows of these symbols."""
+    return ForecastError(
+        f"The lake holds no rows of {', '.join(sorted(symbols))}.",
+        todo="Load and publish them, then run `nearcast lake upsert` and `nearcast lake sync`.",
+    )
+
+
+def as_bars(rows: pyarrow.Table) -> pd.DataFrame:
+    """Return Arrow rows with the columns of `COLUMNS` and Hudi's commit time as bars with pandas types."""
+    import pandas as pd
+
+    frame: pd.DataFrame = rows.to_pandas().rename(columns={HUDI_COMMIT_TIME: COMMIT_TIME})
+    frame["date"] = pd.to_datetime(frame["date"]).astype("datetime64[ns]")
+    return frame
 
 
 def _frame(batch: Any) -> pd.DataFrame:
-    """Return an Arrow batch of hudi-rs as bars with pandas types."""
-    import pandas as pd
-    import pyarrow as pa
+    """Return an Arrow batch of hudi-rs as bars."""
+    import pyarrow
 
-    columns = pa.record_batch(batch).select([*COLUMNS, _META_COMMIT_TIME])
-    frame: pd.DataFrame = columns.to_pandas().rename(columns={_META_COMMIT_TIME: COMMIT_TIME})
-    frame["date"] = pd.to_datetime(frame["date"]).astype("datetime64[ns]")
-    return frame
+    return as_bars(pyarrow.table(batch).select([*COLUMNS, HUDI_COMMIT_TIME]))
 
 
 def _empty(path: Path) -> ForecastError:

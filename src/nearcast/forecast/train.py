@@ -30,11 +30,23 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training left behind: the MLflow run, the model's version, its metrics, wall seconds."""
+    """What a training left behind.
+
+    Parameters
+    ----------
+    run_id, model_version, metrics
+        The MLflow run, the version of the registered model, and its verdict.
+    commit, training_set_sha256
+        The Hudi commit that it was trained on, and the SHA-256 of those rows as an Arrow IPC stream.
+    seconds
+        Wall time.
+    """
 
     run_id: str
     model_version: str
     metrics: dict[str, float]
+    commit: str
+    training_set_sha256: str
     seconds: float
 
 
@@ -54,40 +66,48 @@ def train(
     recipe: Recipe,
     symbols: Sequence[str] | None = None,
     progress: Progress = lambda step: None,
+    commit: str | None = None,
 ) -> TrainReport:
-    """Train ``recipe`` on the local copy of the lake, log it to MLflow and make it the champion.
+    """Train ``recipe`` on the lake as of one commit, log it to MLflow and make it the champion.
 
     Parameters
     ----------
     settings
-        The settings; needs the MLflow tracking URI and a local copy of the lake.
+        The settings; needs the MLflow tracking URI and the lake's bucket.
     recipe
         What to train.
     symbols
         The symbols to train on (default: all in the lake).
     progress
         Is told each step as it begins.
+    commit
+        The commit to train on, such as one that an earlier model names (default: the newest).
 
     Raises
     ------
     ForecastError
         When the lake is empty or holds too few days.
+    LakeError
+        When the commit is not kept, and can no longer be read.
     """
-    from nearcast.forecast.bars import latest_commit, read_bars
+    from nearcast.forecast.bars import as_bars
     from nearcast.forecast.registry import answering, connect
+    from nearcast.forecast.training_set import commit_to_train_on, sha256, training_set
 
     started = time.monotonic()
     tracking = settings.need("mlflow_tracking_uri")
     with answering(settings):  # before the work, not after it
         connect(settings).search_experiments(max_results=1)
     progress("Reading the lake")
-    commit = latest_commit(settings)
-    bars = read_bars(settings, symbols)
+    commit = commit or commit_to_train_on(settings)
+    rows = training_set(settings, commit, symbols or ())
+    bars, tags = as_bars(rows), {"hudi_commit": commit, "training_set_sha256": sha256(rows)}
     progress("Fitting")
     fitted = fit_and_judge(bars, recipe)
     progress(f"Logging to MLflow at {tracking}")
-    run_id, version = _log(settings, bars, commit, fitted)
-    return TrainReport(run_id, version, fitted.metrics, round(time.monotonic() - started, 2))
+    run_id, version = _log(settings, bars, tags, fitted)
+    seconds = round(time.monotonic() - started, 2)
+    return TrainReport(run_id, version, fitted.metrics, commit, tags["training_set_sha256"], seconds)
 
 
 def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
@@ -129,7 +149,7 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
     return Fitted(forecaster, history, test, quantiles, metrics)
 
 
-def _log(settings: Settings, bars: pd.DataFrame, commit: str | None, fitted: Fitted) -> tuple[str, str]:
+def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: Fitted) -> tuple[str, str]:
     """Log a run with its parameters, metrics, figures, data and model; return run id and model version."""
     from nearcast.forecast.registry import answering, connect, register
 
@@ -141,10 +161,10 @@ def _log(settings: Settings, bars: pd.DataFrame, commit: str | None, fitted: Fit
         symbols = sorted(bars["stock_symbol"].unique())
         mlflow.log_params(asdict(recipe) | {"symbols": len(symbols)})
         mlflow.log_text("\n".join(symbols), "symbols.txt")  # a parameter holds 6000 characters at most
-        mlflow.set_tag("hudi_commit", commit or "")
+        mlflow.set_tags(tags)
         mlflow.log_metrics(fitted.metrics)
         _log_history(client, run.info.run_id, fitted.history)
-        _log_data(bars, commit)
+        _log_data(bars, tags["hudi_commit"])
         _log_figures(fitted)
         version = register(fitted.forecaster, client)
     return run.info.run_id, version
@@ -175,7 +195,7 @@ def _log_history(client: Any, run_id: str, history: list[dict[str, float]]) -> N
     )
 
 
-def _log_data(bars: pd.DataFrame, commit: str | None) -> None:
+def _log_data(bars: pd.DataFrame, commit: str) -> None:
     """Log which bars were used: symbols, days and the Hudi commit that they were read from."""
     import warnings
 

@@ -72,7 +72,12 @@ def leave_out(bars: pd.DataFrame, versions: set[Version]) -> pd.DataFrame:
 
 
 def sound_bars(settings: Settings, bars: pd.DataFrame) -> pd.DataFrame:
-    """Return the bars without those that are quarantined now.
+    """Return the bars without those that are quarantined now. Raises SourceError when PostgreSQL failed."""
+    return leave_out(bars, versions_now(settings))
+
+
+def versions_now(settings: Settings) -> set[Version]:
+    """Return which versions of rows are quarantined now.
 
     Where the settings name no database there is no quarantine to ask for, and a warning says so.
 
@@ -83,12 +88,12 @@ def sound_bars(settings: Settings, bars: pd.DataFrame) -> pd.DataFrame:
     """
     if settings.postgres_dsn is None:
         warnings.warn("NEARCAST_POSTGRES_DSN is not set: quarantined rows are not left out", stacklevel=2)
-        return bars
+        return set()
     with (
         refusals("Nothing was changed.", "See `nearcast status`."),
         connect(settings.need("postgres_dsn")) as link,
     ):
-        return leave_out(bars, quarantined_versions(link))
+        return quarantined_versions(link)
 
 
 def release(settings: Settings, symbol: str, date: datetime.date) -> list[Quarantined]:

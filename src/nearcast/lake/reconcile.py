@@ -121,10 +121,9 @@ def lake_rows(settings: Settings, symbols: Sequence[str] | None = None) -> list[
     """Return the key and the packed values of every row of the local copy's snapshot."""
     from nearcast.lake.snapshot import read_snapshot
 
-    table = read_snapshot(settings, list(COLUMNS))
-    wanted = set(symbols or ())
+    table = read_snapshot(settings, COLUMNS, symbols or ())
     rows = zip(*(table[name].to_pylist() for name in COLUMNS), strict=True)
-    return [_packed(row) for row in rows if not wanted or row[0] in wanted]
+    return [_packed(row) for row in rows]
 
 
 def _packed(row: Sequence[Any]) -> tuple[Key, bytes]:

@@ -1,7 +1,8 @@
-"""The local copy follows the table on S3: new files come, replaced ones go, nothing comes twice."""
+"""The local copy follows the table on the gateway's S3: new files come, replaced ones go, nothing comes twice."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from nearcast.aws import client
@@ -10,14 +11,20 @@ from nearcast.lake.timeline import commits_after, newest_commit
 from nearcast.settings import Settings
 
 FIRST, SECOND = "20260101000000000", "20260102000000000"
+OLD, NEW = (f"a/g-0_0-1-1_{instant}.parquet" for instant in (FIRST, SECOND))
 
 
-def put(settings: Settings, **files: bytes) -> None:
-    """Put files of the table on S3; __ in a name stands for a slash, and dots for themselves."""
+def put(settings: Settings, files: dict[str, bytes]) -> int:
+    """Put files of the table on S3; return their size together."""
     for name, body in files.items():
         client("s3", settings).put_object(
-            Bucket=settings.need("hudi_bucket"), Key=f"prices/{name.replace('__', '/')}", Body=body
+            Bucket=settings.need("hudi_bucket"), Key=f"prices/{name}", Body=body
         )
+    return sum(map(len, files.values()))
+
+
+def commit(path: str) -> bytes:
+    return json.dumps({"partitionToWriteStats": {"a": [{"path": path}]}}).encode()
 
 
 def files(settings: Settings) -> dict[str, bytes]:
@@ -29,16 +36,19 @@ def files(settings: Settings) -> dict[str, bytes]:
 def test_only_new_files_come_and_replaced_ones_go(deployed: Settings, tmp_path: Path) -> None:
     settings = deployed.model_copy(update={"home": tmp_path})
     assert sync(settings) == SyncReport(0, 0, 0, None)
-    put(settings, **{"a__1.parquet": b"one", f".hoodie__{FIRST}.commit": b"{}", ".hoodie__.temp__x": b"work"})
-    assert sync(settings) == SyncReport(2, 5, 0, FIRST)
-    assert files(settings) == {"a/1.parquet": b"one", f".hoodie/{FIRST}.commit": b"{}"}
+    first = {OLD: b"one", f".hoodie/{FIRST}.commit": commit(OLD), ".hoodie/hoodie.properties": b"name=prices"}
+    size = put(settings, first)
+    work = {".hoodie/.temp/x": b"work", ".hoodie/history/.commits_.archive.1_1-0-1": b"old"}
+    put(settings, work)
+    assert sync(settings) == SyncReport(3, size, 0, FIRST)
+    assert files(settings) == first
     assert sync(settings) == SyncReport(0, 0, 0, FIRST)
-    put(settings, **{"a__2.parquet": b"two", f".hoodie__{SECOND}.commit": b"{}"})
-    client("s3", settings).delete_object(Bucket=settings.need("hudi_bucket"), Key="prices/a/1.parquet")
-    assert sync(settings) == SyncReport(2, 5, 1, SECOND)
-    assert "a/1.parquet" not in files(settings) and files(settings)["a/2.parquet"] == b"two"
+    second = {NEW: b"two", f".hoodie/{SECOND}.commit": commit(NEW)}
+    size = put(settings, second)
+    assert sync(settings) == SyncReport(2, size, 1, SECOND)
+    assert files(settings) == {name: body for name, body in first.items() if name != OLD} | second
     assert commits_after(settings) == [FIRST, SECOND]
     assert commits_after(settings, FIRST) == [SECOND]
     assert newest_commit(settings, SECOND) is None
-    for name in ("a/2.parquet", f".hoodie/{FIRST}.commit", f".hoodie/{SECOND}.commit", ".hoodie/.temp/x"):
+    for name in first | second | work:
         client("s3", settings).delete_object(Bucket=settings.need("hudi_bucket"), Key=f"prices/{name}")
