@@ -9,12 +9,19 @@ import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from nearcast.local.gateway import athena_dialect, calls
 from nearcast.local.gateway.athena_errors import DDL_ERROR, QueryError
 from nearcast.local.gateway.athena_results import Result
 from nearcast.local.gateway.athena_statements import DDL, NAME, Context, identifier
-from nearcast.local.gateway.athena_tables import CatalogTable, database_exists, directory, find
+from nearcast.local.gateway.athena_tables import (
+    CatalogTable,
+    database_exists,
+    directory,
+    find,
+    partition_folder,
+)
 from nearcast.local.gateway.athena_types import column_info, to_hive
 from nearcast.local.gateway.crawler import add_partitions
 from nearcast.local.gateway.hooks import AwsError
@@ -36,6 +43,11 @@ JSON_SERDES = (
     "org.apache.hive.hcatalog.data.JsonSerDe",
     "org.apache.hadoop.hive.serde2.JsonSerDe",
 )
+JSON_FORMAT = {
+    "InputFormat": TEXT_INPUT,
+    "OutputFormat": TEXT_OUTPUT,
+    "SerdeInfo": {"SerializationLibrary": JSON_SERDES[0]},
+}
 PARTITION = re.compile(
     r"PARTITION\s*\((?P<values>[^)]*)\)(?:\s*LOCATION\s+'(?P<location>[^']*)')?\s*", re.I | re.S
 )
@@ -215,7 +227,7 @@ def _repair(context: Context, match: re.Match[str]) -> Result:
         pairs = [folder.partition("=") for folder in item.key[len(prefix) :].split("/")[: len(table.keys)]]
         if [pair[0].lower() for pair in pairs] == list(table.keys) and all(pair[1] for pair in pairs):
             folders = "".join(f"{name}={value}/" for name, _, value in pairs)
-            found[tuple(pair[2] for pair in pairs)] = table.location + folders
+            found[tuple(unquote(pair[2]) for pair in pairs)] = table.location + folders
     add_partitions(table.database, table.name, table.descriptor, found)
     return Result()
 
@@ -230,8 +242,8 @@ def _add_partitions(context: Context, match: re.Match[str]) -> Result:
             raise failed(
                 f"SemanticException: partition spec {given} does not match the keys {list(table.keys)}"
             )
-        folders = "".join(f"{name}={value}/" for name, value in given.items())
-        added[tuple(given.values())] = directory(found["location"] or table.location + folders)
+        folder = partition_folder(given, given.values())
+        added[tuple(given.values())] = directory(found["location"] or table.location + folder)
     known = {partition.values for partition in table.partitions()}
     if known & set(added) and not match["exists"]:
         raise failed("Execution Error: AlreadyExistsException(message:Partition already exists.)")

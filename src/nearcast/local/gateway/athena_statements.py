@@ -23,7 +23,7 @@ DML, DDL, UTILITY = "DML", "DDL", "UTILITY"
 PART = r"(?:`[^`]+`|\"[^\"]+\"|[\w$-]+)"
 NAME = rf"(?P<name>{PART}(?:\.{PART}){{0,2}})"
 OTHER = (
-    *("INSERT", "UPDATE", "DELETE", "MERGE", "UNLOAD", "EXPLAIN", "GRANT", "REVOKE", "PREPARE", "EXECUTE"),
+    *("UPDATE", "DELETE", "MERGE", "EXPLAIN", "GRANT", "REVOKE", "PREPARE", "EXECUTE"),
     *("DEALLOCATE", "VACUUM", "OPTIMIZE", "ANALYZE", "ALTER", "DROP", "SHOW", "DESCRIBE", "DESC", "MSCK"),
 )
 """First words of statements that Athena knows, in a form that is not supported here."""
@@ -60,6 +60,11 @@ class Statement:
     substatement: str
     run: Callable[[Context], Result]
 
+    @property
+    def writes(self) -> bool:
+        """Return whether it writes objects of its own in place of a result."""
+        return self.substatement in ("CREATE_TABLE_AS_SELECT", "INSERT", "UNLOAD")
+
 
 def malformed(message: str) -> AwsError:
     """Return the error for a statement that Athena does not take."""
@@ -82,10 +87,11 @@ def recognise(text: str, parameters: list[str] | None = None) -> Statement:
         raise malformed("Query string cannot be empty")
     if words[0] in ("SELECT", "WITH", "VALUES"):
         return _query(sql, parameters or [])
-    if parameters:
-        raise malformed("Parameters are only supported in queries by the local Athena")
+    if words[0] in ("INSERT", "UNLOAD"):
+        return (_insert if words[0] == "INSERT" else _unload)(sql, parameters or [])
     if words[0] == "CREATE":
-        return _create(sql)
+        return _create(sql, parameters or [])
+    _refuse_parameters(parameters)
     return _matched(sql)
 
 
@@ -140,6 +146,29 @@ def _query(sql: str, parameters: list[str]) -> Statement:
     return Statement(sql, DML, "SELECT", lambda context: context.session.select(tree, sql))
 
 
+def _insert(sql: str, parameters: list[str]) -> Statement:
+    from sqlglot import exp
+
+    from nearcast.local.gateway import athena_insert
+
+    tree = _with_parameters(parse(sql), parameters)
+    if not isinstance(tree, exp.Insert) or tree.args.get("overwrite") or tree.args.get("partition"):
+        raise malformed("mismatched input. Expecting: INSERT INTO table [(columns)] query")
+    return Statement(sql, DML, "INSERT", lambda context: athena_insert.insert(context, tree, sql))
+
+
+def _unload(sql: str, parameters: list[str]) -> Statement:
+    from nearcast.local.gateway import athena_unload
+
+    run = athena_unload.recognise_unload(sql, lambda tree: _with_parameters(tree, parameters))
+    return Statement(sql, DML, "UNLOAD", run)
+
+
+def _refuse_parameters(parameters: list[str] | None) -> None:
+    if parameters:
+        raise malformed("Parameters are only supported in SELECT, INSERT INTO, CREATE TABLE AS and UNLOAD")
+
+
 def _with_parameters(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
     from sqlglot import exp
 
@@ -155,7 +184,7 @@ def _with_parameters(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
     return tree
 
 
-def _create(sql: str) -> Statement:
+def _create(sql: str, parameters: list[str]) -> Statement:
     from nearcast.local.gateway import athena_ctas, athena_ddl
 
     view = re.match(
@@ -175,9 +204,11 @@ def _create(sql: str) -> Statement:
     if tree.args.get("kind") != "TABLE":
         raise malformed(UNSUPPORTED)
     if tree.expression:
+        tree = _with_parameters(tree, parameters)
         return Statement(
             sql, DML, "CREATE_TABLE_AS_SELECT", lambda context: athena_ctas.create(context, tree, sql)
         )
+    _refuse_parameters(parameters)
     if not re.match(r"CREATE\s+EXTERNAL\s", sql, re.I):
         raise malformed("External keyword required for table type HIVE")
     return Statement(sql, DDL, "CREATE_TABLE", lambda context: athena_ddl.create_table(context, tree))

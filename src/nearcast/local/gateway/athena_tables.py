@@ -5,6 +5,8 @@ Objects are read from the files that hold them; a Hudi table's are those of its 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from nearcast.local.gateway.hooks import AwsError
 
 PATH_COLUMN = "$path"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
+"""What Hive writes as %XX in the name of a partition's folder (org.apache.hadoop.hive.common.FileUtils)."""
 WIDER = {
     ("int", "bigint"),
     ("smallint", "int"),
@@ -56,6 +60,8 @@ class CatalogTable:
         self.view_text = described.get("ViewOriginalText") or ""
         self.is_view = described.get("TableType") == "VIRTUAL_VIEW"
         self.descriptor = descriptor
+        self.parameters: dict[str, str] = described.get("Parameters") or {}
+        self.described = described
         self.columns = {c["Name"].lower(): c["Type"].lower() for c in descriptor.get("Columns") or []}
         self.keys = {c["Name"].lower(): c["Type"].lower() for c in described.get("PartitionKeys") or []}
         self.location = directory(descriptor.get("Location") or "")
@@ -185,6 +191,15 @@ def snapshot(location: str) -> set[Path]:
 def directory(location: str) -> str:
     """Return an address as s3:// with a slash at its end."""
     return location.replace("s3a://", "s3://").rstrip("/") + "/" if location else ""
+
+
+def partition_folder(keys: Iterable[str], values: Iterable[str]) -> str:
+    """Return a partition's folder below its table, ``key=value/`` for each key, escaped as Hive does."""
+    return "".join(f"{key}={_escaped(value)}/" for key, value in zip(keys, values, strict=True))
+
+
+def _escaped(value: str) -> str:
+    return ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", value)
 
 
 def quote(name: str) -> str:
