@@ -93,14 +93,16 @@ def create_table(context: Context, tree: exp.Create) -> Result:
     if location is None:
         raise failed("ParseException: LOCATION is required for an external table")
     partitioned = properties.get(exp.PartitionedByProperty)
-    plain = [p for p in listed if type(p) is exp.Property]
+    comment = properties.get(exp.SchemaCommentProperty)
+    plain = {p.name: p.args["value"].name for p in listed if type(p) is exp.Property}
+    parameters = {"EXTERNAL": "TRUE", **({"comment": comment.name} if comment is not None else {}), **plain}
     described = {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", **{p.name: p.args["value"].name for p in plain}},
-        "PartitionKeys": _columns(partitioned.this) if partitioned is not None else [],
+        "Parameters": parameters,
+        "PartitionKeys": columns_of(partitioned.this) if partitioned is not None else [],
         "StorageDescriptor": {
-            "Columns": _columns(tree.this),
+            "Columns": columns_of(tree.this),
             "Location": directory(location.name),
             **_storage(properties),
         },
@@ -109,7 +111,8 @@ def create_table(context: Context, tree: exp.Create) -> Result:
     return Result()
 
 
-def _columns(schema: exp.Expr) -> list[dict[str, str]]:
+def columns_of(schema: exp.Expr) -> list[dict[str, str]]:
+    """Return a list of column definitions as the catalog has them."""
     from sqlglot import exp
 
     columns = []
@@ -129,19 +132,23 @@ def _storage(properties: dict[Any, Any]) -> dict[str, Any]:
     serde, file_format = properties.get(exp.RowFormatSerdeProperty), properties.get(exp.FileFormatProperty)
     named = file_format.name.upper() if file_format is not None else ""
     library = serde.name if serde is not None else ""
+    settings = serde.args.get("serde_properties") if serde is not None else None
+    parameters = {p.name: p.args["value"].name for p in settings.expressions} if settings else {}
     if named == "PARQUET" or library == PARQUET_SERDE:
-        return PARQUET_FORMAT
-    if serde is None or library not in JSON_SERDES:
+        storage: dict[str, Any] = {**PARQUET_FORMAT}
+    elif library in JSON_SERDES:
+        storage = {**JSON_FORMAT, "SerdeInfo": {"SerializationLibrary": library}}
+    else:
         raise QueryError(
             "NOT_SUPPORTED: The local Athena creates tables over JSON or Parquet only", DDL_ERROR
         )
-    settings = serde.args.get("serde_properties")
-    parameters = {p.name: p.args["value"].name for p in settings.expressions} if settings else {}
-    return {
-        "InputFormat": TEXT_INPUT,
-        "OutputFormat": TEXT_OUTPUT,
-        "SerdeInfo": {"SerializationLibrary": library, "Parameters": parameters},
-    }
+    if parameters:
+        storage["SerdeInfo"] = {**storage["SerdeInfo"], "Parameters": parameters}
+    if file_format is not None and isinstance(file_format.this, exp.InputOutputFormat):
+        # A Hudi table differs from a Parquet table by its input format alone.
+        storage["InputFormat"] = file_format.this.args["input_format"].name
+        storage["OutputFormat"] = file_format.this.args["output_format"].name
+    return storage
 
 
 def _add_table(database: str, described: dict[str, Any], exists_ok: bool) -> None:
@@ -220,7 +227,7 @@ def _drop(context: Context, match: re.Match[str]) -> Result:
 
 def _repair(context: Context, match: re.Match[str]) -> Result:
     """MSCK REPAIR TABLE: add the partitions whose folders (key=value/) exist."""
-    table = _partitioned(context, match["name"])
+    table = partitioned(context, match["name"])
     bucket, prefix = calls.split_uri(table.location)
     found: dict[tuple[str, ...], str] = {}
     for item in calls.list_objects(bucket, prefix):
@@ -234,7 +241,7 @@ def _repair(context: Context, match: re.Match[str]) -> Result:
 
 def _add_partitions(context: Context, match: re.Match[str]) -> Result:
     """ALTER TABLE ADD PARTITION."""
-    table = _partitioned(context, match["name"])
+    table = partitioned(context, match["name"])
     added: dict[tuple[str, ...], str] = {}
     for found in PARTITION.finditer(match["partitions"]):
         given = {name.lower(): quoted or bare for name, quoted, bare in VALUE.findall(found["values"])}
@@ -251,14 +258,20 @@ def _add_partitions(context: Context, match: re.Match[str]) -> Result:
     return Result()
 
 
-def _partitioned(context: Context, name: str) -> CatalogTable:
-    database, table_name = locate(context, name)
+def find_table(context: Context, name: str) -> CatalogTable:
+    """Return a table or view by the name it has in a statement. Raises QueryError: there is none."""
+    database, table = locate(context, name)
     try:
-        table = find(database, table_name)
+        return find(database, table)
     except QueryError as error:
-        raise failed(f"SemanticException [Error 10001]: Table not found {database}.{table_name}") from error
+        raise failed(f"SemanticException [Error 10001]: Table not found {database}.{table}") from error
+
+
+def partitioned(context: Context, name: str) -> CatalogTable:
+    """Return a table that has partition keys. Raises QueryError: there is none."""
+    table = find_table(context, name)
     if not table.keys:
-        raise failed(f"SemanticException: Table {database}.{table_name} is not a partitioned table")
+        raise failed(f"SemanticException: Table {table.database}.{table.name} is not a partitioned table")
     return table
 
 

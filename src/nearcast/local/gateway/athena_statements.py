@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nearcast.local.gateway.athena_results import Result
@@ -215,9 +216,10 @@ def _create(sql: str, parameters: list[str]) -> Statement:
 
 
 def _matched(sql: str) -> Statement:
-    from nearcast.local.gateway import athena_ddl, athena_show
+    from nearcast.local.gateway import athena_alter, athena_ddl, athena_show, athena_show_create
 
-    for pattern, statement_type, substatement, action in (*athena_ddl.STATEMENTS, *athena_show.STATEMENTS):
+    modules = (athena_ddl, athena_alter, athena_show, athena_show_create)
+    for pattern, statement_type, substatement, action in chain.from_iterable(m.STATEMENTS for m in modules):
         found = re.fullmatch(pattern, sql, re.I | re.S)
         if found:
             return Statement(
