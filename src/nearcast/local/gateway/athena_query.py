@@ -204,11 +204,9 @@ class Session:
             columns |= {PATH_COLUMN: "VARCHAR"} if with_path else {}
             nulls = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns.items())
             return f"SELECT {nulls} WHERE false"
-        paths = [str(source.path) for source in sources]
-        self.connection.execute(f"SET VARIABLE files{number} = $paths", {"paths": paths})
-        reader = table.reader(f"files{number}", self.connection)
+        reader = table.reader(number, sources, self.connection)
         values: dict[str, list[str | None]] = {
-            "file": [*paths],
+            "file": [str(source.path) for source in sources],
             PATH_COLUMN: [source.uri for source in sources],
         }
         for place, key in enumerate(keys):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nearcast.local.gateway import calls
+from nearcast.local.gateway import athena_hudi, calls
 from nearcast.local.gateway.athena_errors import DATA_ERROR, QueryError
 from nearcast.local.gateway.athena_types import to_duckdb, to_hive
 from nearcast.local.gateway.calls import StoredObject
@@ -41,12 +41,16 @@ class Partition:
 
 @dataclass(frozen=True)
 class Source:
-    """An object to read: its file, its s3:// address, its size and its partition's values."""
+    """An object to read: its file, its s3:// address, its size and its partition's values.
+
+    Of a merge-on-read table also the log files that change its rows; their sizes are counted with its own.
+    """
 
     path: Path
     uri: str
     size: int
     values: tuple[str, ...]
+    logs: tuple[Path, ...] = ()
 
 
 class CatalogTable:
@@ -67,7 +71,9 @@ class CatalogTable:
         self.location = directory(descriptor.get("Location") or "")
         self.serde = (serde.get("SerializationLibrary") or "").lower()
         self.serde_parameters = serde.get("Parameters") or {}
-        self.is_hudi = (descriptor.get("InputFormat") or "").startswith("org.apache.hudi.")
+        input_format = descriptor.get("InputFormat") or ""
+        self.is_hudi = input_format.startswith(athena_hudi.PREFIX)
+        self.is_realtime = input_format.startswith(athena_hudi.REALTIME)
 
     def partitions(self) -> list[Partition]:
         """Return the partitions that the catalog has; a table without keys is one partition."""
@@ -83,7 +89,7 @@ class CatalogTable:
     def sources(self, partitions: list[Partition]) -> list[Source]:
         """Return the objects of these partitions, hidden and empty ones left out."""
         folders = {partition.location: partition.values for partition in partitions}
-        live = snapshot(self.location) if self.is_hudi else None
+        live = athena_hudi.snapshot(self.location) if self.is_hudi else None
         found = []
         for bucket, prefix in {_listed(partition.location, self.location) for partition in partitions}:
             for item in _objects(bucket, prefix):
@@ -92,16 +98,39 @@ class CatalogTable:
                 if folder is None or (live is not None and item.path not in live):
                     continue
                 if item.size and not _hidden(uri[len(folder) :]):
-                    found.append(Source(item.path, uri, item.size, folders[folder]))
+                    logs = live[item.path] if live is not None and self.is_realtime else ()
+                    size = item.size + sum(log.stat().st_size for log in logs)
+                    found.append(Source(item.path, uri, size, folders[folder], logs))
         return sorted(found, key=lambda source: source.uri)
 
-    def reader(self, variable: str, connection: Any) -> str:
-        """Return the SELECT that reads the files in a DuckDB variable, with the catalog's columns and types."""
+    def reader(self, number: int, sources: list[Source], connection: Any) -> str:
+        """Return the SELECT that reads these objects, with the catalog's columns and types, and ``filename``.
+
+        Parameters
+        ----------
+        number
+            What tells this table apart from others that the connection reads.
+        sources
+            The objects, at least one.
+        connection
+            DuckDB's; it is given what the SELECT needs.
+        """
         types = {name: to_duckdb(kind) for name, kind in self.columns.items()}
+        variable = f"files{number}"
+        paths = [str(source.path) for source in sources]
+        connection.execute(f"SET VARIABLE {variable} = $paths", {"paths": paths})
         if "json" in self.serde:
             return self._json_reader(variable, types)
+        if self.is_realtime:
+            slices = {source.path: source.logs for source in sources}
+            connection.register(f"merged{number}", athena_hudi.merged(self.location, slices))
+            return self._parquet_reader(f"merged{number}", types, connection)
         if "parquet" in self.serde:
-            return self._parquet_reader(variable, types, connection)
+            scan = (
+                f"read_parquet(getvariable({text(variable)}), filename = true, hive_partitioning = false,"
+                " union_by_name = true)"
+            )
+            return self._parquet_reader(scan, types, connection)
         raise QueryError(
             f"NOT_SUPPORTED: The local Athena reads JSON, Parquet and Hudi tables, not {self.serde or 'this one'}"
         )
@@ -118,11 +147,7 @@ class CatalogTable:
             f" hive_partitioning = false, ignore_errors = {str(lenient).lower()})"
         )
 
-    def _parquet_reader(self, variable: str, types: dict[str, str], connection: Any) -> str:
-        scan = (
-            f"read_parquet(getvariable({text(variable)}), filename = true, hive_partitioning = false,"
-            " union_by_name = true)"
-        )
+    def _parquet_reader(self, scan: str, types: dict[str, str], connection: Any) -> str:
         described = connection.execute(f"SELECT * FROM {scan} LIMIT 0").description
         stored = {name.lower(): kind for name, kind, *_ in described}
         shown = []
@@ -168,24 +193,6 @@ def database_exists(name: str) -> bool:
             return False
         raise
     return True
-
-
-def snapshot(location: str) -> set[Path]:
-    """Return the base files of a copy-on-write Hudi table's latest snapshot.
-
-    Read from the disk: 10 ms, with no request to ourselves. Raises QueryError when there is no such table.
-    """
-    from hudi import HudiTableBuilder
-
-    bucket, prefix = calls.split_uri(location)
-    properties = _objects(bucket, f"{prefix}.hoodie/hoodie.properties")
-    if not properties:
-        raise QueryError(f"HIVE_UNKNOWN_ERROR: There is no Hudi table at {location}", DATA_ERROR)
-    root = properties[0].path.parent.parent
-    table = HudiTableBuilder.from_base_uri(root.as_uri()).build()
-    if table.is_mor:
-        raise QueryError("NOT_SUPPORTED: The local Athena reads copy-on-write Hudi tables only")
-    return {root / piece.base_file_relative_path() for piece in table.get_file_slices()}
 
 
 def directory(location: str) -> str:
