@@ -7,20 +7,22 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_comparisons, athena_dialect
+from nearcast.local.gateway import athena_comparisons, athena_dialect, athena_information
 from nearcast.local.gateway.athena_errors import QueryCancelledError, QueryError, from_duckdb, position
+from nearcast.local.gateway.athena_information import DescribingTable
 from nearcast.local.gateway.athena_pruning import conjuncts_on_keys, kept_partitions
 from nearcast.local.gateway.athena_results import Result, Row
 from nearcast.local.gateway.athena_tables import (
     NULL_PARTITION,
     PATH_COLUMN,
+    VIEW_TEXT,
     CatalogTable,
     Source,
     find,
     quote,
     text,
 )
-from nearcast.local.gateway.athena_types import column_info, to_duckdb, to_text
+from nearcast.local.gateway.athena_types import column_info, describe, to_duckdb, to_text
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -33,7 +35,6 @@ SETTINGS = (
 )
 ROWS_A_FETCH = 10_000
 VIEW_DEPTH = 20
-VIEW_TEXT = re.compile(r"/\* Presto View: (\S+) \*/")
 
 
 class Session:
@@ -85,6 +86,12 @@ class Session:
         while batch := self._fetch(cursor, sql):
             rows += ([to_text(v, kind) for v, kind in zip(row, kinds, strict=True)] for row in batch)
         return Result(columns, rows)
+
+    def validate(self, tree: exp.Expr, sql: str) -> Result:
+        """Return whether a query can run, without running it. Raises QueryError when it cannot."""
+        self.describe(self.prepare(tree, sql, self.database), sql)
+        self.scanned = 0
+        return Result([describe("Valid", "boolean")], [["true"]])
 
     def describe(self, translated: str, sql: str) -> list[tuple[str, Any]]:
         """Return the names and DuckDB types of a translated query's columns, without running it."""
@@ -156,7 +163,7 @@ class Session:
             if tables and with_path:
                 _hide_path(scope.expression)
 
-    def _find(self, node: exp.Table, sql: str, database: str) -> CatalogTable:
+    def _find(self, node: exp.Table, sql: str, database: str) -> CatalogTable | DescribingTable:
         from sqlglot import exp
 
         at = position(sql, (node.this.meta if node.this else {}).get("start"))
@@ -164,16 +171,22 @@ class Session:
             raise QueryError(f"NOT_SUPPORTED: {at}table functions are not supported by the local Athena")
         if node.catalog and node.catalog.lower() != "awsdatacatalog":
             raise QueryError(f"CATALOG_NOT_FOUND: {at}Catalog '{node.catalog.lower()}' does not exist")
-        if node.db.lower() == "information_schema":
-            raise QueryError(f"NOT_SUPPORTED: {at}information_schema is not served by the local Athena")
-        return find((node.db or database).lower(), node.name.lower(), at)
+        within, name = (node.db or database).lower(), node.name.lower()
+        return athena_information.describing(within, name, at) or find(within, name, at)
 
     def _bind(
-        self, table: CatalogTable, conjuncts: list[exp.Expr], sql: str, depth: int, with_path: bool
+        self,
+        table: CatalogTable | DescribingTable,
+        conjuncts: list[exp.Expr],
+        sql: str,
+        depth: int,
+        with_path: bool,
     ) -> str:
         """Make a view of a catalog's table for this query and return its name."""
         number, self.bound = self.bound, self.bound + 1
-        if table.is_view:
+        if isinstance(table, DescribingTable):
+            body = self._description(table, number)
+        elif table.is_view:
             body = self._view(table, depth)
         else:
             kept = kept_partitions(self.connection, table, conjuncts)
@@ -182,6 +195,20 @@ class Session:
             body = self._scan(table, sources, number, with_path)
         self.execute(f"CREATE TEMP VIEW bound{number} AS {body}", sql)
         return f"bound{number}"
+
+    def _description(self, table: DescribingTable, number: int) -> str:
+        import pyarrow as pa
+
+        places = range(len(table.columns))
+        texts = {
+            f"c{place}": pa.array([_text(row[place]) for row in table.rows], pa.string()) for place in places
+        }
+        self.connection.register(f"described{number}", pa.table(texts))
+        shown = (
+            f"CAST(c{place} AS {to_duckdb(kind)}) AS {quote(name)}"
+            for place, (name, kind) in enumerate(table.columns.items())
+        )
+        return f"SELECT {', '.join(shown)} FROM described{number}"
 
     def _view(self, table: CatalogTable, depth: int) -> str:
         import sqlglot
@@ -218,6 +245,10 @@ class Session:
         shown += [f"CAST(s.{quote(f'key {key}')} AS {kind}) AS {quote(key)}" for key, kind in keys.items()]
         shown += [f"s.{quote(PATH_COLUMN)}"] if with_path else []
         return f"SELECT {', '.join(shown)} FROM ({reader}) r JOIN sources{number} s ON r.filename = s.file"
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _numbered(names: list[str]) -> list[str]:

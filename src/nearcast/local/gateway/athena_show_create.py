@@ -12,10 +12,9 @@ from typing import Any
 
 from nearcast.local.gateway.athena_ddl import failed, find_table
 from nearcast.local.gateway.athena_errors import QueryError
-from nearcast.local.gateway.athena_query import VIEW_TEXT
 from nearcast.local.gateway.athena_results import Result
 from nearcast.local.gateway.athena_statements import NAME, UTILITY, Context, identifier
-from nearcast.local.gateway.athena_tables import CatalogTable
+from nearcast.local.gateway.athena_tables import VIEW_TEXT, CatalogTable
 from nearcast.local.gateway.athena_types import describe
 
 HIDDEN = {"EXTERNAL", "comment"}

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nearcast.local.gateway.athena_results import Result
+from nearcast.local.gateway.athena_workgroups import PRIMARY
 from nearcast.local.gateway.hooks import AwsError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ OTHER = (
     *("DEALLOCATE", "VACUUM", "OPTIMIZE", "ANALYZE", "ALTER", "DROP", "SHOW", "DESCRIBE", "DESC", "MSCK"),
 )
 """First words of statements that Athena knows, in a form that is not supported here."""
+VALIDATE = re.compile(r"EXPLAIN\s*\(\s*TYPE\s+VALIDATE\s*\)\s*", re.I)
 UNSUPPORTED = "Queries of this type are not supported"
 LEADING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*", re.DOTALL)
 
@@ -72,7 +74,7 @@ def malformed(message: str) -> AwsError:
     return AwsError("InvalidRequestException", message)
 
 
-def recognise(text: str, parameters: list[str] | None = None) -> Statement:
+def recognise(text: str, parameters: list[str] | None = None, workgroup: str = PRIMARY) -> Statement:
     """Understand a statement. Raises AwsError (InvalidRequestException) when it is malformed or not supported.
 
     Parameters
@@ -81,11 +83,22 @@ def recognise(text: str, parameters: list[str] | None = None) -> Statement:
         The statement.
     parameters
         Values for its question marks (ExecutionParameters), each an SQL literal.
+    workgroup
+        Where prepared statements are kept.
     """
+    from nearcast.local.gateway import athena_prepared
+
     sql = text.strip().removesuffix(";").rstrip()
     words = LEADING.sub("", sql, count=1).upper().split(None, 3)
     if not words:
         raise malformed("Query string cannot be empty")
+    if words[0] == "EXECUTE" and (held := athena_prepared.executed(sql, parameters or [], workgroup)):
+        return recognise(*held, workgroup)
+    prepared = athena_prepared.definition(sql, workgroup)
+    if prepared:
+        return prepared
+    if validated := VALIDATE.match(sql):
+        return _validation(sql, sql[validated.end() :], parameters or [])
     if words[0] in ("SELECT", "WITH", "VALUES"):
         return _query(sql, parameters or [])
     if words[0] in ("INSERT", "UNLOAD"):
@@ -136,6 +149,11 @@ def identifier(name: str) -> tuple[str, str]:
 
 
 def _query(sql: str, parameters: list[str]) -> Statement:
+    tree = _parsed_query(sql, parameters)
+    return Statement(sql, DML, "SELECT", lambda context: context.session.select(tree, sql))
+
+
+def _parsed_query(sql: str, parameters: list[str]) -> exp.Expr:
     from sqlglot import exp
 
     tree = parse(sql)
@@ -143,8 +161,13 @@ def _query(sql: str, parameters: list[str]) -> Statement:
         raise malformed(UNSUPPORTED)
     if "`" in re.sub(r"'[^']*'", "", sql):
         raise malformed("backquoted identifiers are not supported; use double quotes to quote identifiers")
-    tree = _with_parameters(tree, parameters)
-    return Statement(sql, DML, "SELECT", lambda context: context.session.select(tree, sql))
+    return _with_parameters(tree, parameters)
+
+
+def _validation(sql: str, query: str, parameters: list[str]) -> Statement:
+    """EXPLAIN (TYPE VALIDATE): whether a query can run. There is no plan of Trino's to show here."""
+    tree = _parsed_query(query, parameters)
+    return Statement(sql, UTILITY, "EXPLAIN", lambda context: context.session.validate(tree, query))
 
 
 def _insert(sql: str, parameters: list[str]) -> Statement:

@@ -19,6 +19,8 @@ from nearcast.local.gateway.hooks import AwsError
 
 PATH_COLUMN = "$path"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+VIEW_TEXT = re.compile(r"/\* Presto View: (\S+) \*/")
+"""A view in the catalog: JSON, in base64."""
 ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 """What Hive writes as %XX in the name of a partition's folder (org.apache.hadoop.hive.common.FileUtils)."""
 WIDER = {
