@@ -133,12 +133,11 @@ class Session:
         athena_dialect.check(tree, sql)
         tree = tree.copy()
         athena_dialect.name_columns(tree)
-        with_path = any(column.name == PATH_COLUMN for column in tree.find_all(exp.Column))
         if isinstance(tree, exp.Query):
-            self._bind_tables(tree, sql, database, depth, with_path)
+            self._bind_tables(tree, sql, database, depth)
         return athena_dialect.to_duckdb(tree)
 
-    def _bind_tables(self, tree: exp.Query, sql: str, database: str, depth: int, with_path: bool) -> None:
+    def _bind_tables(self, tree: exp.Query, sql: str, database: str, depth: int) -> None:
         from sqlglot import exp
         from sqlglot.errors import OptimizeError
         from sqlglot.optimizer.scope import traverse_scope
@@ -147,7 +146,9 @@ class Session:
             scopes = traverse_scope(tree)
         except OptimizeError as error:
             raise QueryError(f"SYNTAX_ERROR: {error}") from error
+        names = _names(tree)
         for scope in scopes:
+            read = None if _has_star(scope.expression) else names
             tables = [
                 (node, self._find(node, sql, database))
                 for node, source in scope.selected_sources.values()
@@ -156,11 +157,11 @@ class Session:
             athena_comparisons.check(scope, {node.alias_or_name: table for node, table in tables}, sql)
             for node, table in tables:
                 conjuncts = conjuncts_on_keys(scope, node.alias_or_name, table.keys)
-                _point_to(node, self._bind(table, conjuncts, sql, depth, with_path))
+                _point_to(node, self._bind(table, conjuncts, sql, depth, names, read))
             for column in scope.columns:
                 if column.db and column.db.lower() in {table.database for _, table in tables}:
                     column.set("db", None)
-            if tables and with_path:
+            if tables and PATH_COLUMN in names:
                 _hide_path(scope.expression)
 
     def _find(self, node: exp.Table, sql: str, database: str) -> CatalogTable | DescribingTable:
@@ -180,9 +181,13 @@ class Session:
         conjuncts: list[exp.Expr],
         sql: str,
         depth: int,
-        with_path: bool,
+        names: set[str],
+        read: set[str] | None,
     ) -> str:
-        """Make a view of a catalog's table for this query and return its name."""
+        """Make a view of a catalog's table for this query, which has these names in it, and return its name.
+
+        ``read`` are the names of the columns that are read of it, None for all.
+        """
         number, self.bound = self.bound, self.bound + 1
         if isinstance(table, DescribingTable):
             body = self._description(table, number)
@@ -191,8 +196,8 @@ class Session:
         else:
             kept = kept_partitions(self.connection, table, conjuncts)
             sources = table.sources(kept)
-            self.scanned += sum(source.size for source in sources)
-            body = self._scan(table, sources, number, with_path)
+            self.scanned += table.scanned(sources, read)
+            body = self._scan(table, sources, number, PATH_COLUMN in names)
         self.execute(f"CREATE TEMP VIEW bound{number} AS {body}", sql)
         return f"bound{number}"
 
@@ -245,6 +250,22 @@ class Session:
         shown += [f"CAST(s.{quote(f'key {key}')} AS {kind}) AS {quote(key)}" for key, kind in keys.items()]
         shown += [f"s.{quote(PATH_COLUMN)}"] if with_path else []
         return f"SELECT {', '.join(shown)} FROM ({reader}) r JOIN sources{number} s ON r.filename = s.file"
+
+
+def _names(tree: exp.Expr) -> set[str]:
+    """Return the names of columns in a query, lower case; ``USING`` has some too."""
+    from sqlglot import exp
+
+    columns = {part.name.lower() for column in tree.find_all(exp.Column) for part in column.parts}
+    joined = {name.name.lower() for join in tree.find_all(exp.Join) for name in join.args.get("using") or []}
+    return columns | joined
+
+
+def _has_star(select: exp.Expr) -> bool:
+    from sqlglot import exp
+
+    shown = select.expressions if isinstance(select, exp.Select) else []
+    return any(isinstance(item.this if isinstance(item, exp.Column) else item, exp.Star) for item in shown)
 
 
 def _text(value: str | int | None) -> str | None:

@@ -105,6 +105,18 @@ class CatalogTable:
                     found.append(Source(item.path, uri, size, folders[folder], logs))
         return sorted(found, key=lambda source: source.uri)
 
+    def scanned(self, sources: list[Source], used: set[str] | None) -> int:
+        """Return the bytes that a query reads of these objects.
+
+        Parameters
+        ----------
+        used
+            The names in the query; of Parquet only the columns with these names are read. None for all columns.
+        """
+        if used is None or self.is_realtime or "parquet" not in self.serde:
+            return sum(source.size for source in sources)
+        return sum(_column_bytes(source.path, used) for source in sources)
+
     def reader(self, number: int, sources: list[Source], connection: Any) -> str:
         """Return the SELECT that reads these objects, with the catalog's columns and types, and ``filename``.
 
@@ -226,6 +238,15 @@ def _objects(bucket: str, prefix: str) -> list[StoredObject]:
         return calls.list_objects(bucket, prefix)
     except AwsError as error:
         raise QueryError(f"HIVE_METASTORE_ERROR: {error} (Service: Amazon S3)", DATA_ERROR) from error
+
+
+def _column_bytes(path: Path, used: set[str]) -> int:
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(path)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    columns = (group.column(place) for group in groups for place in range(metadata.num_columns))
+    return sum(c.total_compressed_size for c in columns if c.path_in_schema.split(".")[0].lower() in used)
 
 
 def _listed(location: str, root: str) -> tuple[str, str]:
