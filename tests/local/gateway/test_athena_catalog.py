@@ -79,6 +79,15 @@ def test_its_tables_join_like_any_other(athena: Any, shapes: str) -> None:
     assert answer.rows == [["seen", "2"], ["shapes", "6"]]
 
 
+def test_a_path_is_no_column_of_what_has_none(athena: Any, shapes: str) -> None:
+    named = "WITH one AS (SELECT 1 AS a)"
+    tables = f'one, {shapes}."shapes$partitions" p, raw_prices r'
+    for star, first in (("one.*", "a"), ("p.*", "day"), ("r.*", "stock_symbol"), ("*", "a")):
+        answer = done(athena, f'{named} SELECT {star}, r."$path" FROM {tables} LIMIT 1')
+        shown = list(answer.columns)
+        assert shown[0] == first and shown.count("$path") == 1 and shown[-1] == "$path"
+
+
 def test_a_tables_partitions_are_a_table(athena: Any, shapes: str) -> None:
     answer = done(athena, f'SELECT max(day) AS latest FROM {shapes}."shapes$partitions"')
     assert answer.columns == {"latest": "date"} and answer.rows == [["2024-01-02"]]
@@ -122,7 +131,13 @@ def test_a_prepared_statement_runs_with_its_parameters(athena: Any) -> None:
     assert held["PreparedStatement"]["QueryStatement"].startswith("SELECT sum(volume)")
     athena.create_prepared_statement(StatementName="one", WorkGroup="primary", QueryStatement="SELECT ? AS a")
     assert done(athena, "EXECUTE one USING 'x, y'").rows == [["x, y"]]
-    for sql in ("EXECUTE nothing", "EXECUTE one", "EXECUTE one USING 1, 2", "PREPARE bad FROM DROP TABLE x"):
+    for sql in (
+        "EXECUTE nothing",
+        "EXECUTE one",
+        "EXECUTE one USING 1, 2",
+        "PREPARE bad FROM DROP TABLE x",
+        "CREATE VIEW v AS SELECT ?",
+    ):
         with pytest.raises(athena.exceptions.InvalidRequestException):
             start(athena, sql)
     done(athena, "DEALLOCATE PREPARE volumes")

@@ -161,8 +161,10 @@ class Session:
             for column in scope.columns:
                 if column.db and column.db.lower() in {table.database for _, table in tables}:
                     column.set("db", None)
-            if tables and PATH_COLUMN in names:
-                _hide_path(scope.expression)
+            if PATH_COLUMN in names:
+                _hide_path(
+                    scope.expression, {node.alias_or_name for node, table in tables if _has_path(table)}
+                )
 
     def _find(self, node: exp.Table, sql: str, database: str) -> CatalogTable | DescribingTable:
         from sqlglot import exp
@@ -293,11 +295,16 @@ def _point_to(node: exp.Table, name: str) -> None:
     node.set("this", exp.to_identifier(name, quoted=True))
 
 
-def _hide_path(select: exp.Expr) -> None:
-    """Keep ``"$path"`` out of ``*``: it is shown only when it is asked for."""
+def _has_path(table: CatalogTable | DescribingTable) -> bool:
+    return isinstance(table, CatalogTable) and not table.is_view
+
+
+def _hide_path(select: exp.Expr, tables: set[str]) -> None:
+    """Keep these tables' ``"$path"`` out of ``*``: it is shown only when it is asked for."""
     from sqlglot import exp
 
     for expression in select.args.get("expressions") or []:
         star = expression.this if isinstance(expression, exp.Column) else expression
-        if isinstance(star, exp.Star):
+        hidden = tables if not isinstance(expression, exp.Column) else tables & {expression.table}
+        if isinstance(star, exp.Star) and hidden:
             star.set("except_", [exp.to_identifier(PATH_COLUMN, quoted=True)])

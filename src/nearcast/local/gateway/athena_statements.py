@@ -215,7 +215,8 @@ def _create(sql: str, parameters: list[str]) -> Statement:
         rf"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+(?P<query>.*)", sql, re.I | re.S
     )
     if view:
-        tree = parse(view["query"])
+        _refuse_parameters(parameters)
+        tree = _with_parameters(parse(view["query"]), [])
         return Statement(sql, DDL, "CREATE_VIEW", lambda context: athena_ddl.create_view(context, view, tree))
     database = re.fullmatch(
         rf"CREATE\s+(?:DATABASE|SCHEMA)\s+(?P<exists>IF\s+NOT\s+EXISTS\s+)?{NAME}", sql, re.I
