@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from nearcast.aws import client
 from nearcast.cli import cli
 from nearcast.errors import LakeError
-from nearcast.lake.hudi_job import Job, register
+from nearcast.lake.hudi_job import Columns, Job, register
 from nearcast.lake.kept_snapshots import FOR_QUERIES, keep_snapshot
 from nearcast.lake.query import query
 from nearcast.lake.query_as_of import query_as_of, with_table
@@ -87,7 +87,7 @@ def two_commits(deployed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     glue = client("glue", settings)
     with suppress(glue.exceptions.EntityNotFoundException):  # another test's
         glue.delete_table(DatabaseName=DATABASE, Name="prices")
-    register(glue, job, {("A", "2025"), ("B", "2025")})
+    register(glue, job, Columns({}), {("A", "2025"), ("B", "2025")})
     yield settings
     glue.delete_table(DatabaseName=DATABASE, Name="prices")
     for item in s3.list_objects_v2(Bucket=bucket)["Contents"]:

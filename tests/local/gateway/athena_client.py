@@ -77,13 +77,13 @@ class Answer:
     @property
     def columns(self) -> dict[str, str]:
         """Return Athena's type of each column."""
-        assert self.page
+        assert self.page, self.execution["Status"]
         return {c["Name"]: c["Type"] for c in self.page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]}
 
     @property
     def lines(self) -> list[list[str | None]]:
         """Return every row of the page as text, a SELECT's header among them."""
-        assert self.page
+        assert self.page, self.execution["Status"]
         return [
             [value.get("VarCharValue") for value in row["Data"]] for row in self.page["ResultSet"]["Rows"]
         ]

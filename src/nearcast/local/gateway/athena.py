@@ -1,4 +1,4 @@
-"""Athena's API: queries submitted, watched, stopped and read; workgroups and the rest are ministack's.
+"""Athena's API: queries submitted, watched, stopped and read, and the catalog; the rest is ministack's.
 
 Source: docs.aws.amazon.com/athena/latest/APIReference/
 """
@@ -12,8 +12,9 @@ import uuid
 from functools import lru_cache
 from typing import Any
 
-from nearcast.local.gateway import athena_results, athena_workgroups, journal
+from nearcast.local.gateway import athena_metadata, athena_results, athena_workgroups, journal
 from nearcast.local.gateway.athena_errors import SYSTEM, QueryCancelledError, QueryError
+from nearcast.local.gateway.athena_pages import page
 from nearcast.local.gateway.athena_query import Session
 from nearcast.local.gateway.athena_records import (
     UNFINISHED,
@@ -46,6 +47,10 @@ def actions() -> dict[str, Action]:
         "StopQueryExecution": queries.stop,
         "ListQueryExecutions": queries.list,
         "GetWorkGroup": athena_workgroups.get_work_group,
+        "GetDatabase": athena_metadata.get_database,
+        "ListDatabases": athena_metadata.list_databases,
+        "GetTableMetadata": athena_metadata.get_table_metadata,
+        "ListTableMetadata": athena_metadata.list_table_metadata,
     }
 
 
@@ -64,7 +69,7 @@ class Queries:
 
         token = request.get("ClientRequestToken") or str(uuid.uuid4())
         workgroup = athena_workgroups.find(request.get("WorkGroup") or athena_workgroups.PRIMARY)
-        statement = recognise(request["QueryString"], request.get("ExecutionParameters"))
+        statement = recognise(request["QueryString"], request.get("ExecutionParameters"), workgroup.name)
         record = new_record(request, workgroup, statement, token)
         query_id: str = record["QueryExecutionId"]
         with self.lock:
@@ -98,7 +103,7 @@ class Queries:
         """Return a workgroup's query ids, newest first."""
         name = request.get("WorkGroup") or athena_workgroups.PRIMARY
         ids = [query_id for query_id, record in records().items() if record.get("WorkGroup") == name][::-1]
-        return _page("QueryExecutionIds", ids, request, 50)
+        return page("QueryExecutionIds", ids, request, 50)
 
     def stop(self, request: dict[str, Any]) -> dict[str, Any]:
         """Stop a query that waits or runs; one that has ended stays as it is."""
@@ -125,13 +130,13 @@ class Queries:
         written = record["_written"]
         rows = _rows(record["ResultConfiguration"]["OutputLocation"]) if written is None else []
         data = [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in rows]
-        page = _page("Rows", data, request, PAGE)
+        shown = page("Rows", data, request, PAGE)
         metadata = {"ColumnInfo": record["_columns"]}
         answer = {
             "UpdateCount": written or 0,
-            "ResultSet": {"Rows": page["Rows"], "ResultSetMetadata": metadata},
+            "ResultSet": {"Rows": shown["Rows"], "ResultSetMetadata": metadata},
         }
-        return {**answer, "NextToken": page["NextToken"]} if "NextToken" in page else answer
+        return {**answer, "NextToken": shown["NextToken"]} if "NextToken" in shown else answer
 
     def _record(self, query_id: str) -> dict[str, Any]:
         record: dict[str, Any] | None = records().get(query_id)
@@ -191,15 +196,6 @@ class Queries:
         statistics = {**record["Statistics"], "DataScannedInBytes": session.scanned, **result.statistics}
         update(query_id, Statistics=statistics, _columns=result.columns, _written=result.written)
         finish(query_id, "SUCCEEDED")
-
-
-def _page(name: str, items: list[Any], request: dict[str, Any], most: int) -> dict[str, Any]:
-    token = request.get("NextToken") or "0"
-    if not token.isdecimal():
-        raise malformed("Invalid NextToken")
-    start, size = int(token), min(int(request.get("MaxResults") or most), most)
-    page = {name: items[start : start + size]}
-    return {**page, "NextToken": str(start + size)} if start + size < len(items) else page
 
 
 @lru_cache(maxsize=4)

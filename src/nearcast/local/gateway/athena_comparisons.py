@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nearcast.local.gateway.athena_errors import QueryError, position
-from nearcast.local.gateway.athena_tables import CatalogTable
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -28,7 +27,7 @@ FAMILIES = {
 OPERATORS = {"EQ": "=", "NEQ": "<>", "GT": ">", "GTE": ">=", "LT": "<", "LTE": "<="}
 
 
-def check(scope: Scope, tables: dict[str, CatalogTable], sql: str) -> None:
+def check(scope: Scope, tables: dict[str, Any], sql: str) -> None:
     """Refuse comparisons of different kinds in one SELECT. Raises QueryError (TYPE_MISMATCH).
 
     Parameters
@@ -70,7 +69,7 @@ def _reason(node: Any, left: str, right: str) -> str:
     return f"Cannot apply operator: {left} {OPERATORS[type(node).__name__]} {right}"
 
 
-def _type(node: exp.Expr, tables: dict[str, CatalogTable], sources: int) -> str | None:
+def _type(node: exp.Expr, tables: dict[str, Any], sources: int) -> str | None:
     """Return Trino's type of a column or a literal, None when it is not known."""
     from sqlglot import exp
 

@@ -9,12 +9,19 @@ import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from nearcast.local.gateway import athena_dialect, calls
 from nearcast.local.gateway.athena_errors import DDL_ERROR, QueryError
 from nearcast.local.gateway.athena_results import Result
 from nearcast.local.gateway.athena_statements import DDL, NAME, Context, identifier
-from nearcast.local.gateway.athena_tables import CatalogTable, database_exists, directory, find
+from nearcast.local.gateway.athena_tables import (
+    CatalogTable,
+    database_exists,
+    directory,
+    find,
+    partition_folder,
+)
 from nearcast.local.gateway.athena_types import column_info, to_hive
 from nearcast.local.gateway.crawler import add_partitions
 from nearcast.local.gateway.crawler_formats import LAZY_SERDE, OPEN_CSV_SERDE
@@ -37,6 +44,11 @@ JSON_SERDES = (
     "org.apache.hive.hcatalog.data.JsonSerDe",
     "org.apache.hadoop.hive.serde2.JsonSerDe",
 )
+JSON_FORMAT = {
+    "InputFormat": TEXT_INPUT,
+    "OutputFormat": TEXT_OUTPUT,
+    "SerdeInfo": {"SerializationLibrary": JSON_SERDES[0]},
+}
 PARTITION = re.compile(
     r"PARTITION\s*\((?P<values>[^)]*)\)(?:\s*LOCATION\s+'(?P<location>[^']*)')?\s*", re.I | re.S
 )
@@ -82,14 +94,16 @@ def create_table(context: Context, tree: exp.Create) -> Result:
     if location is None:
         raise failed("ParseException: LOCATION is required for an external table")
     partitioned = properties.get(exp.PartitionedByProperty)
-    plain = [p for p in listed if type(p) is exp.Property]
+    comment = properties.get(exp.SchemaCommentProperty)
+    plain = {p.name: p.args["value"].name for p in listed if type(p) is exp.Property}
+    parameters = {"EXTERNAL": "TRUE", **({"comment": comment.name} if comment is not None else {}), **plain}
     described = {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", **{p.name: p.args["value"].name for p in plain}},
-        "PartitionKeys": _columns(partitioned.this) if partitioned is not None else [],
+        "Parameters": parameters,
+        "PartitionKeys": columns_of(partitioned.this) if partitioned is not None else [],
         "StorageDescriptor": {
-            "Columns": _columns(tree.this),
+            "Columns": columns_of(tree.this),
             "Location": directory(location.name),
             **_storage(properties),
         },
@@ -98,7 +112,8 @@ def create_table(context: Context, tree: exp.Create) -> Result:
     return Result()
 
 
-def _columns(schema: exp.Expr) -> list[dict[str, str]]:
+def columns_of(schema: exp.Expr) -> list[dict[str, str]]:
+    """Return a list of column definitions as the catalog has them."""
     from sqlglot import exp
 
     columns = []
@@ -118,23 +133,27 @@ def _storage(properties: dict[Any, Any]) -> dict[str, Any]:
     serde, file_format = properties.get(exp.RowFormatSerdeProperty), properties.get(exp.FileFormatProperty)
     named = file_format.name.upper() if file_format is not None else ""
     library = serde.name if serde is not None else ""
+    settings = serde.args.get("serde_properties") if serde is not None else None
+    parameters = {p.name: p.args["value"].name for p in settings.expressions} if settings else {}
     if named == "PARQUET" or library == PARQUET_SERDE:
-        return PARQUET_FORMAT
-    if serde is None and named in ("", "TEXTFILE"):
+        storage: dict[str, Any] = {**PARQUET_FORMAT}
+    elif serde is None and named in ("", "TEXTFILE"):
         # Hive's own default, with ROW FORMAT DELIMITED or without.
-        library, parameters = LAZY_SERDE, _delimited(properties.get(exp.RowFormatDelimitedProperty))
-    elif serde is not None and library in (*JSON_SERDES, LAZY_SERDE, OPEN_CSV_SERDE):
-        settings = serde.args.get("serde_properties")
-        parameters = {p.name: p.args["value"].name for p in settings.expressions} if settings else {}
+        parameters = _delimited(properties.get(exp.RowFormatDelimitedProperty))
+        storage = {**JSON_FORMAT, "SerdeInfo": {"SerializationLibrary": LAZY_SERDE}}
+    elif library in (*JSON_SERDES, LAZY_SERDE, OPEN_CSV_SERDE):
+        storage = {**JSON_FORMAT, "SerdeInfo": {"SerializationLibrary": library}}
     else:
         raise QueryError(
             "NOT_SUPPORTED: The local Athena creates tables over JSON, CSV or Parquet only", DDL_ERROR
         )
-    return {
-        "InputFormat": TEXT_INPUT,
-        "OutputFormat": TEXT_OUTPUT,
-        "SerdeInfo": {"SerializationLibrary": library, "Parameters": parameters},
-    }
+    if parameters:
+        storage["SerdeInfo"] = {**storage["SerdeInfo"], "Parameters": parameters}
+    if file_format is not None and isinstance(file_format.this, exp.InputOutputFormat):
+        # A Hudi table differs from a Parquet table by its input format alone.
+        storage["InputFormat"] = file_format.this.args["input_format"].name
+        storage["OutputFormat"] = file_format.this.args["output_format"].name
+    return storage
 
 
 def _delimited(row_format: exp.Expr | None) -> dict[str, str]:
@@ -226,21 +245,21 @@ def _drop(context: Context, match: re.Match[str]) -> Result:
 
 def _repair(context: Context, match: re.Match[str]) -> Result:
     """MSCK REPAIR TABLE: add the partitions whose folders (key=value/) exist."""
-    table = _partitioned(context, match["name"])
+    table = partitioned(context, match["name"])
     bucket, prefix = calls.split_uri(table.location)
     found: dict[tuple[str, ...], str] = {}
     for item in calls.list_objects(bucket, prefix):
         pairs = [folder.partition("=") for folder in item.key[len(prefix) :].split("/")[: len(table.keys)]]
         if [pair[0].lower() for pair in pairs] == list(table.keys) and all(pair[1] for pair in pairs):
             folders = "".join(f"{name}={value}/" for name, _, value in pairs)
-            found[tuple(pair[2] for pair in pairs)] = table.location + folders
+            found[tuple(unquote(pair[2]) for pair in pairs)] = table.location + folders
     add_partitions(table.database, table.name, table.descriptor, found)
     return Result()
 
 
 def _add_partitions(context: Context, match: re.Match[str]) -> Result:
     """ALTER TABLE ADD PARTITION."""
-    table = _partitioned(context, match["name"])
+    table = partitioned(context, match["name"])
     added: dict[tuple[str, ...], str] = {}
     for found in PARTITION.finditer(match["partitions"]):
         given = {name.lower(): quoted or bare for name, quoted, bare in VALUE.findall(found["values"])}
@@ -248,8 +267,8 @@ def _add_partitions(context: Context, match: re.Match[str]) -> Result:
             raise failed(
                 f"SemanticException: partition spec {given} does not match the keys {list(table.keys)}"
             )
-        folders = "".join(f"{name}={value}/" for name, value in given.items())
-        added[tuple(given.values())] = directory(found["location"] or table.location + folders)
+        folder = partition_folder(given, given.values())
+        added[tuple(given.values())] = directory(found["location"] or table.location + folder)
     known = {partition.values for partition in table.partitions()}
     if known & set(added) and not match["exists"]:
         raise failed("Execution Error: AlreadyExistsException(message:Partition already exists.)")
@@ -257,14 +276,20 @@ def _add_partitions(context: Context, match: re.Match[str]) -> Result:
     return Result()
 
 
-def _partitioned(context: Context, name: str) -> CatalogTable:
-    database, table_name = locate(context, name)
+def find_table(context: Context, name: str) -> CatalogTable:
+    """Return a table or view by the name it has in a statement. Raises QueryError: there is none."""
+    database, table = locate(context, name)
     try:
-        table = find(database, table_name)
+        return find(database, table)
     except QueryError as error:
-        raise failed(f"SemanticException [Error 10001]: Table not found {database}.{table_name}") from error
+        raise failed(f"SemanticException [Error 10001]: Table not found {database}.{table}") from error
+
+
+def partitioned(context: Context, name: str) -> CatalogTable:
+    """Return a table that has partition keys. Raises QueryError: there is none."""
+    table = find_table(context, name)
     if not table.keys:
-        raise failed(f"SemanticException: Table {database}.{table_name} is not a partitioned table")
+        raise failed(f"SemanticException: Table {table.database}.{table.name} is not a partitioned table")
     return table
 
 

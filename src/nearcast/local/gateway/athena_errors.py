@@ -26,6 +26,7 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         1006,
     ),
     (r"(NOT_SUPPORTED: [^\n']+)", "{0}", 1006),
+    (r"(INVALID_CAST_ARGUMENT: [^\n']+)", "{0}", 1000),
     (r"Division by zero", "DIVISION_BY_ZERO: Division by zero", 1000),
     (
         r"More than one row returned by a subquery",

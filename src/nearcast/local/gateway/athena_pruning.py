@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_dialect
+from nearcast.local.gateway import athena_dialect, athena_projection
 from nearcast.local.gateway.athena_errors import QueryError
-from nearcast.local.gateway.athena_tables import NULL_PARTITION, CatalogTable, Partition, quote
+from nearcast.local.gateway.athena_tables import NULL_PARTITION, CatalogTable, Partition, quote, text
 from nearcast.local.gateway.athena_types import to_duckdb
 
 if TYPE_CHECKING:
@@ -41,37 +41,60 @@ def conjuncts_on_keys(scope: Scope, alias: str, keys: dict[str, str]) -> list[ex
 
 
 def kept_partitions(connection: Any, table: CatalogTable, conjuncts: list[exp.Expr]) -> list[Partition]:
-    """Return the partitions for which every conjunct holds; all of them when that cannot be told."""
-    import duckdb
-    import pyarrow as pa
+    """Return the partitions for which every conjunct holds; all of them when that cannot be told.
+
+    Raises QueryError when the table's partition projection is wrong or asks for what the query does not say.
+    """
     from sqlglot import exp
 
-    partitions = table.partitions()
-    if not conjuncts or not partitions:
-        return partitions
     for conjunct in conjuncts:
         for column in conjunct.find_all(exp.Column):
             column.set("table", None)
-    columns = {
-        key: pa.array([_value(partition.values[place]) for partition in partitions], pa.string())
-        for place, key in enumerate(table.keys)
-    }
+    if athena_projection.enabled(table):
+        columns = athena_projection.projected(table, connection, conjuncts)
+        candidates = [_texts({key: values}) for key, values in columns.items()]
+        kept = _kept(connection, table, candidates, conjuncts)
+        if len(kept) > athena_projection.MAX_PARTITIONS:
+            raise athena_projection.too_many(table)
+        return [Partition(values, athena_projection.location(table, values)) for values in kept]
+    partitions = {partition.values: partition for partition in table.partitions()}
+    if not conjuncts or not partitions:
+        return list(partitions.values())
+    columns = {key: [values[place] for values in partitions] for place, key in enumerate(table.keys)}
+    return [partitions[values] for values in _kept(connection, table, [_texts(columns)], conjuncts)]
+
+
+def _kept(
+    connection: Any, table: CatalogTable, candidates: list[Any], conjuncts: list[exp.Expr]
+) -> list[tuple[str, ...]]:
+    """Return the values, as text, that the conjuncts leave of the product of these columns."""
+    import duckdb
+
+    names = [f"candidates{number}" for number in range(len(candidates))]
+    for name, candidate in zip(names, candidates, strict=True):
+        connection.register(name, candidate)
+    shown = ", ".join(quote(f"text {key}") for key in table.keys)
     casts = ", ".join(
-        f"CAST({quote(key)} AS {to_duckdb(kind)}) AS {quote(key)}" for key, kind in table.keys.items()
+        f"{quote(f'text {key}')}, CAST(nullif({quote(f'text {key}')}, {text(NULL_PARTITION)}) AS {to_duckdb(kind)})"
+        f" AS {quote(key)}"
+        for key, kind in table.keys.items()
     )
-    connection.register("partition_values", pa.table({**columns, "place": pa.array(range(len(partitions)))}))
+    most = athena_projection.MAX_PARTITIONS + 1
+    whole = f"SELECT {shown} FROM {', '.join(names)}"
     try:
-        where = " AND ".join(f"({athena_dialect.to_duckdb(conjunct)})" for conjunct in conjuncts)
-        kept = connection.execute(
-            f"SELECT place FROM (SELECT place, {casts} FROM partition_values) WHERE {where}"
-        ).fetchall()
+        where = " AND ".join(f"({athena_dialect.to_duckdb(conjunct)})" for conjunct in conjuncts) or "true"
+        query = f"SELECT {shown} FROM (SELECT {casts} FROM {', '.join(names)}) WHERE {where} LIMIT {most}"
+        kept: list[tuple[str, ...]] = connection.execute(query).fetchall()
     except (duckdb.Error, QueryError):
         # The query itself will say what is wrong with the condition.
-        return partitions
+        kept = connection.execute(f"{whole} LIMIT {most}").fetchall()
     finally:
-        connection.unregister("partition_values")
-    return [partitions[place] for (place,) in kept]
+        for name in names:
+            connection.unregister(name)
+    return kept
 
 
-def _value(value: str) -> str | None:
-    return None if value == NULL_PARTITION else value
+def _texts(columns: dict[str, list[str]]) -> Any:
+    import pyarrow as pa
+
+    return pa.table({f"text {key}": pa.array(values, pa.string()) for key, values in columns.items()})

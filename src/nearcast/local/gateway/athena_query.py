@@ -7,20 +7,22 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_comparisons, athena_dialect
+from nearcast.local.gateway import athena_comparisons, athena_dialect, athena_information
 from nearcast.local.gateway.athena_errors import QueryCancelledError, QueryError, from_duckdb, position
+from nearcast.local.gateway.athena_information import DescribingTable
 from nearcast.local.gateway.athena_pruning import conjuncts_on_keys, kept_partitions
 from nearcast.local.gateway.athena_results import Result, Row
 from nearcast.local.gateway.athena_tables import (
     NULL_PARTITION,
     PATH_COLUMN,
+    VIEW_TEXT,
     CatalogTable,
     Source,
     find,
     quote,
     text,
 )
-from nearcast.local.gateway.athena_types import column_info, to_duckdb, to_text
+from nearcast.local.gateway.athena_types import column_info, describe, to_duckdb, to_text
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -33,7 +35,6 @@ SETTINGS = (
 )
 ROWS_A_FETCH = 10_000
 VIEW_DEPTH = 20
-VIEW_TEXT = re.compile(r"/\* Presto View: (\S+) \*/")
 
 
 class Session:
@@ -86,6 +87,12 @@ class Session:
             rows += ([to_text(v, kind) for v, kind in zip(row, kinds, strict=True)] for row in batch)
         return Result(columns, rows)
 
+    def validate(self, tree: exp.Expr, sql: str) -> Result:
+        """Return whether a query can run, without running it. Raises QueryError when it cannot."""
+        self.describe(self.prepare(tree, sql, self.database), sql)
+        self.scanned = 0
+        return Result([describe("Valid", "boolean")], [["true"]])
+
     def describe(self, translated: str, sql: str) -> list[tuple[str, Any]]:
         """Return the names and DuckDB types of a translated query's columns, without running it."""
         described = self.execute(f"SELECT * FROM ({translated}) LIMIT 0", sql).description
@@ -126,12 +133,11 @@ class Session:
         athena_dialect.check(tree, sql)
         tree = tree.copy()
         athena_dialect.name_columns(tree)
-        with_path = any(column.name == PATH_COLUMN for column in tree.find_all(exp.Column))
         if isinstance(tree, exp.Query):
-            self._bind_tables(tree, sql, database, depth, with_path)
+            self._bind_tables(tree, sql, database, depth)
         return athena_dialect.to_duckdb(tree)
 
-    def _bind_tables(self, tree: exp.Query, sql: str, database: str, depth: int, with_path: bool) -> None:
+    def _bind_tables(self, tree: exp.Query, sql: str, database: str, depth: int) -> None:
         from sqlglot import exp
         from sqlglot.errors import OptimizeError
         from sqlglot.optimizer.scope import traverse_scope
@@ -140,7 +146,9 @@ class Session:
             scopes = traverse_scope(tree)
         except OptimizeError as error:
             raise QueryError(f"SYNTAX_ERROR: {error}") from error
+        names = _names(tree)
         for scope in scopes:
+            read = None if _has_star(scope.expression) else names
             tables = [
                 (node, self._find(node, sql, database))
                 for node, source in scope.selected_sources.values()
@@ -149,14 +157,16 @@ class Session:
             athena_comparisons.check(scope, {node.alias_or_name: table for node, table in tables}, sql)
             for node, table in tables:
                 conjuncts = conjuncts_on_keys(scope, node.alias_or_name, table.keys)
-                _point_to(node, self._bind(table, conjuncts, sql, depth, with_path))
+                _point_to(node, self._bind(table, conjuncts, sql, depth, names, read))
             for column in scope.columns:
                 if column.db and column.db.lower() in {table.database for _, table in tables}:
                     column.set("db", None)
-            if tables and with_path:
-                _hide_path(scope.expression)
+            if PATH_COLUMN in names:
+                _hide_path(
+                    scope.expression, {node.alias_or_name for node, table in tables if _has_path(table)}
+                )
 
-    def _find(self, node: exp.Table, sql: str, database: str) -> CatalogTable:
+    def _find(self, node: exp.Table, sql: str, database: str) -> CatalogTable | DescribingTable:
         from sqlglot import exp
 
         at = position(sql, (node.this.meta if node.this else {}).get("start"))
@@ -164,24 +174,48 @@ class Session:
             raise QueryError(f"NOT_SUPPORTED: {at}table functions are not supported by the local Athena")
         if node.catalog and node.catalog.lower() != "awsdatacatalog":
             raise QueryError(f"CATALOG_NOT_FOUND: {at}Catalog '{node.catalog.lower()}' does not exist")
-        if node.db.lower() == "information_schema":
-            raise QueryError(f"NOT_SUPPORTED: {at}information_schema is not served by the local Athena")
-        return find((node.db or database).lower(), node.name.lower(), at)
+        within, name = (node.db or database).lower(), node.name.lower()
+        return athena_information.describing(within, name, at) or find(within, name, at)
 
     def _bind(
-        self, table: CatalogTable, conjuncts: list[exp.Expr], sql: str, depth: int, with_path: bool
+        self,
+        table: CatalogTable | DescribingTable,
+        conjuncts: list[exp.Expr],
+        sql: str,
+        depth: int,
+        names: set[str],
+        read: set[str] | None,
     ) -> str:
-        """Make a view of a catalog's table for this query and return its name."""
+        """Make a view of a catalog's table for this query, which has these names in it, and return its name.
+
+        ``read`` are the names of the columns that are read of it, None for all.
+        """
         number, self.bound = self.bound, self.bound + 1
-        if table.is_view:
+        if isinstance(table, DescribingTable):
+            body = self._description(table, number)
+        elif table.is_view:
             body = self._view(table, depth)
         else:
             kept = kept_partitions(self.connection, table, conjuncts)
             sources = table.sources(kept)
-            self.scanned += sum(source.size for source in sources)
-            body = self._scan(table, sources, number, with_path)
+            self.scanned += table.scanned(sources, read)
+            body = self._scan(table, sources, number, PATH_COLUMN in names)
         self.execute(f"CREATE TEMP VIEW bound{number} AS {body}", sql)
         return f"bound{number}"
+
+    def _description(self, table: DescribingTable, number: int) -> str:
+        import pyarrow as pa
+
+        places = range(len(table.columns))
+        texts = {
+            f"c{place}": pa.array([_text(row[place]) for row in table.rows], pa.string()) for place in places
+        }
+        self.connection.register(f"described{number}", pa.table(texts))
+        shown = (
+            f"CAST(c{place} AS {to_duckdb(kind)}) AS {quote(name)}"
+            for place, (name, kind) in enumerate(table.columns.items())
+        )
+        return f"SELECT {', '.join(shown)} FROM described{number}"
 
     def _view(self, table: CatalogTable, depth: int) -> str:
         import sqlglot
@@ -204,11 +238,9 @@ class Session:
             columns |= {PATH_COLUMN: "VARCHAR"} if with_path else {}
             nulls = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns.items())
             return f"SELECT {nulls} WHERE false"
-        paths = [str(source.path) for source in sources]
-        self.connection.execute(f"SET VARIABLE files{number} = $paths", {"paths": paths})
-        reader = table.reader(f"files{number}", self.connection)
+        reader = table.reader(number, sources, self.connection)
         values: dict[str, list[str | None]] = {
-            "file": [*paths],
+            "file": [str(source.path) for source in sources],
             PATH_COLUMN: [source.uri for source in sources],
         }
         for place, key in enumerate(keys):
@@ -220,6 +252,26 @@ class Session:
         shown += [f"CAST(s.{quote(f'key {key}')} AS {kind}) AS {quote(key)}" for key, kind in keys.items()]
         shown += [f"s.{quote(PATH_COLUMN)}"] if with_path else []
         return f"SELECT {', '.join(shown)} FROM ({reader}) r JOIN sources{number} s ON r.filename = s.file"
+
+
+def _names(tree: exp.Expr) -> set[str]:
+    """Return the names of columns in a query, lower case; ``USING`` has some too."""
+    from sqlglot import exp
+
+    columns = {part.name.lower() for column in tree.find_all(exp.Column) for part in column.parts}
+    joined = {name.name.lower() for join in tree.find_all(exp.Join) for name in join.args.get("using") or []}
+    return columns | joined
+
+
+def _has_star(select: exp.Expr) -> bool:
+    from sqlglot import exp
+
+    shown = select.expressions if isinstance(select, exp.Select) else []
+    return any(isinstance(item.this if isinstance(item, exp.Column) else item, exp.Star) for item in shown)
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _numbered(names: list[str]) -> list[str]:
@@ -243,11 +295,16 @@ def _point_to(node: exp.Table, name: str) -> None:
     node.set("this", exp.to_identifier(name, quoted=True))
 
 
-def _hide_path(select: exp.Expr) -> None:
-    """Keep ``"$path"`` out of ``*``: it is shown only when it is asked for."""
+def _has_path(table: CatalogTable | DescribingTable) -> bool:
+    return isinstance(table, CatalogTable) and not table.is_view
+
+
+def _hide_path(select: exp.Expr, tables: set[str]) -> None:
+    """Keep these tables' ``"$path"`` out of ``*``: it is shown only when it is asked for."""
     from sqlglot import exp
 
     for expression in select.args.get("expressions") or []:
         star = expression.this if isinstance(expression, exp.Column) else expression
-        if isinstance(star, exp.Star):
+        hidden = tables if not isinstance(expression, exp.Column) else tables & {expression.table}
+        if isinstance(star, exp.Star) and hidden:
             star.set("except_", [exp.to_identifier(PATH_COLUMN, quoted=True)])

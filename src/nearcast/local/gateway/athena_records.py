@@ -66,8 +66,7 @@ def new_record(
     query_id = str(uuid.uuid4())
     extension = "csv" if statement.type == "DML" else "txt"
     folder = workgroup.output_folder((request.get("ResultConfiguration") or {}).get("OutputLocation"))
-    is_ctas = statement.substatement == "CREATE_TABLE_AS_SELECT"
-    location = f"{folder}/{query_id}" if is_ctas else f"{folder}/{query_id}.{extension}"
+    location = f"{folder}/{query_id}" if statement.writes else f"{folder}/{query_id}.{extension}"
     asked = request.get("QueryExecutionContext") or {}
     return {
         "QueryExecutionId": query_id,

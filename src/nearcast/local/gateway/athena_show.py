@@ -10,11 +10,9 @@ from fnmatch import fnmatch
 from typing import Any
 
 from nearcast.local.gateway import calls
-from nearcast.local.gateway.athena_ddl import failed, locate
-from nearcast.local.gateway.athena_errors import QueryError
+from nearcast.local.gateway.athena_ddl import find_table, locate, partitioned
 from nearcast.local.gateway.athena_results import Result
 from nearcast.local.gateway.athena_statements import NAME, UTILITY, Context
-from nearcast.local.gateway.athena_tables import CatalogTable, find
 from nearcast.local.gateway.athena_types import describe
 
 LIKE = r"(?:\s+(?:LIKE\s+)?'(?P<like>[^']*)')?"
@@ -53,30 +51,20 @@ def _show_databases(context: Context, match: re.Match[str]) -> Result:
     return _lines("database_name", _matching(names, match["like"]))
 
 
-def _find(context: Context, name: str) -> CatalogTable:
-    database, table = locate(context, name)
-    try:
-        return find(database, table)
-    except QueryError as error:
-        raise failed(f"SemanticException [Error 10001]: Table not found {database}.{table}") from error
-
-
 def _show_partitions(context: Context, match: re.Match[str]) -> Result:
-    table = _find(context, match["name"])
-    if not table.keys:
-        raise failed(f"SemanticException: Table {table.database}.{table.name} is not a partitioned table")
+    table = partitioned(context, match["name"])
     named = (zip(table.keys, partition.values, strict=True) for partition in table.partitions())
     return _lines("partition", sorted("/".join(f"{k}={v}" for k, v in pairs) for pairs in named))
 
 
 def _show_columns(context: Context, match: re.Match[str]) -> Result:
-    table = _find(context, match["name"])
+    table = find_table(context, match["name"])
     return _lines("field", [f"{name:<{WIDTH}}" for name in (*table.columns, *table.keys)])
 
 
 def _describe(context: Context, match: re.Match[str]) -> Result:
     """One value a row, its three fields padded and parted by tabs; partition keys a second time below."""
-    table = _find(context, match["name"])
+    table = find_table(context, match["name"])
     comments = {c["Name"].lower(): c.get("Comment", "") for c in table.descriptor.get("Columns") or []}
 
     def line(name: str, kind: str) -> str:

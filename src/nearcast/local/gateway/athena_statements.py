@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nearcast.local.gateway.athena_results import Result
+from nearcast.local.gateway.athena_workgroups import PRIMARY
 from nearcast.local.gateway.hooks import AwsError
 
 if TYPE_CHECKING:
@@ -23,10 +25,11 @@ DML, DDL, UTILITY = "DML", "DDL", "UTILITY"
 PART = r"(?:`[^`]+`|\"[^\"]+\"|[\w$-]+)"
 NAME = rf"(?P<name>{PART}(?:\.{PART}){{0,2}})"
 OTHER = (
-    *("INSERT", "UPDATE", "DELETE", "MERGE", "UNLOAD", "EXPLAIN", "GRANT", "REVOKE", "PREPARE", "EXECUTE"),
+    *("UPDATE", "DELETE", "MERGE", "EXPLAIN", "GRANT", "REVOKE", "PREPARE", "EXECUTE"),
     *("DEALLOCATE", "VACUUM", "OPTIMIZE", "ANALYZE", "ALTER", "DROP", "SHOW", "DESCRIBE", "DESC", "MSCK"),
 )
 """First words of statements that Athena knows, in a form that is not supported here."""
+VALIDATE = re.compile(r"EXPLAIN\s*\(\s*TYPE\s+VALIDATE\s*\)\s*", re.I)
 UNSUPPORTED = "Queries of this type are not supported"
 LEADING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*", re.DOTALL)
 
@@ -60,13 +63,18 @@ class Statement:
     substatement: str
     run: Callable[[Context], Result]
 
+    @property
+    def writes(self) -> bool:
+        """Return whether it writes objects of its own in place of a result."""
+        return self.substatement in ("CREATE_TABLE_AS_SELECT", "INSERT", "UNLOAD")
+
 
 def malformed(message: str) -> AwsError:
     """Return the error for a statement that Athena does not take."""
     return AwsError("InvalidRequestException", message)
 
 
-def recognise(text: str, parameters: list[str] | None = None) -> Statement:
+def recognise(text: str, parameters: list[str] | None = None, workgroup: str = PRIMARY) -> Statement:
     """Understand a statement. Raises AwsError (InvalidRequestException) when it is malformed or not supported.
 
     Parameters
@@ -75,17 +83,29 @@ def recognise(text: str, parameters: list[str] | None = None) -> Statement:
         The statement.
     parameters
         Values for its question marks (ExecutionParameters), each an SQL literal.
+    workgroup
+        Where prepared statements are kept.
     """
+    from nearcast.local.gateway import athena_prepared
+
     sql = text.strip().removesuffix(";").rstrip()
     words = LEADING.sub("", sql, count=1).upper().split(None, 3)
     if not words:
         raise malformed("Query string cannot be empty")
+    if words[0] == "EXECUTE" and (held := athena_prepared.executed(sql, parameters or [], workgroup)):
+        return recognise(*held, workgroup)
+    prepared = athena_prepared.definition(sql, workgroup)
+    if prepared:
+        return prepared
+    if validated := VALIDATE.match(sql):
+        return _validation(sql, sql[validated.end() :], parameters or [])
     if words[0] in ("SELECT", "WITH", "VALUES"):
         return _query(sql, parameters or [])
-    if parameters:
-        raise malformed("Parameters are only supported in queries by the local Athena")
+    if words[0] in ("INSERT", "UNLOAD"):
+        return (_insert if words[0] == "INSERT" else _unload)(sql, parameters or [])
     if words[0] == "CREATE":
-        return _create(sql)
+        return _create(sql, parameters or [])
+    _refuse_parameters(parameters)
     return _matched(sql)
 
 
@@ -129,6 +149,11 @@ def identifier(name: str) -> tuple[str, str]:
 
 
 def _query(sql: str, parameters: list[str]) -> Statement:
+    tree = _parsed_query(sql, parameters)
+    return Statement(sql, DML, "SELECT", lambda context: context.session.select(tree, sql))
+
+
+def _parsed_query(sql: str, parameters: list[str]) -> exp.Expr:
     from sqlglot import exp
 
     tree = parse(sql)
@@ -136,8 +161,36 @@ def _query(sql: str, parameters: list[str]) -> Statement:
         raise malformed(UNSUPPORTED)
     if "`" in re.sub(r"'[^']*'", "", sql):
         raise malformed("backquoted identifiers are not supported; use double quotes to quote identifiers")
-    tree = _with_parameters(tree, parameters)
-    return Statement(sql, DML, "SELECT", lambda context: context.session.select(tree, sql))
+    return _with_parameters(tree, parameters)
+
+
+def _validation(sql: str, query: str, parameters: list[str]) -> Statement:
+    """EXPLAIN (TYPE VALIDATE): whether a query can run. There is no plan of Trino's to show here."""
+    tree = _parsed_query(query, parameters)
+    return Statement(sql, UTILITY, "EXPLAIN", lambda context: context.session.validate(tree, query))
+
+
+def _insert(sql: str, parameters: list[str]) -> Statement:
+    from sqlglot import exp
+
+    from nearcast.local.gateway import athena_insert
+
+    tree = _with_parameters(parse(sql), parameters)
+    if not isinstance(tree, exp.Insert) or tree.args.get("overwrite") or tree.args.get("partition"):
+        raise malformed("mismatched input. Expecting: INSERT INTO table [(columns)] query")
+    return Statement(sql, DML, "INSERT", lambda context: athena_insert.insert(context, tree, sql))
+
+
+def _unload(sql: str, parameters: list[str]) -> Statement:
+    from nearcast.local.gateway import athena_unload
+
+    run = athena_unload.recognise_unload(sql, lambda tree: _with_parameters(tree, parameters))
+    return Statement(sql, DML, "UNLOAD", run)
+
+
+def _refuse_parameters(parameters: list[str] | None) -> None:
+    if parameters:
+        raise malformed("Parameters are only supported in SELECT, INSERT INTO, CREATE TABLE AS and UNLOAD")
 
 
 def _with_parameters(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
@@ -155,14 +208,15 @@ def _with_parameters(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
     return tree
 
 
-def _create(sql: str) -> Statement:
+def _create(sql: str, parameters: list[str]) -> Statement:
     from nearcast.local.gateway import athena_ctas, athena_ddl
 
     view = re.match(
         rf"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+(?P<query>.*)", sql, re.I | re.S
     )
     if view:
-        tree = parse(view["query"])
+        _refuse_parameters(parameters)
+        tree = _with_parameters(parse(view["query"]), [])
         return Statement(sql, DDL, "CREATE_VIEW", lambda context: athena_ddl.create_view(context, view, tree))
     database = re.fullmatch(
         rf"CREATE\s+(?:DATABASE|SCHEMA)\s+(?P<exists>IF\s+NOT\s+EXISTS\s+)?{NAME}", sql, re.I
@@ -175,18 +229,21 @@ def _create(sql: str) -> Statement:
     if tree.args.get("kind") != "TABLE":
         raise malformed(UNSUPPORTED)
     if tree.expression:
+        tree = _with_parameters(tree, parameters)
         return Statement(
             sql, DML, "CREATE_TABLE_AS_SELECT", lambda context: athena_ctas.create(context, tree, sql)
         )
+    _refuse_parameters(parameters)
     if not re.match(r"CREATE\s+EXTERNAL\s", sql, re.I):
         raise malformed("External keyword required for table type HIVE")
     return Statement(sql, DDL, "CREATE_TABLE", lambda context: athena_ddl.create_table(context, tree))
 
 
 def _matched(sql: str) -> Statement:
-    from nearcast.local.gateway import athena_ddl, athena_show
+    from nearcast.local.gateway import athena_alter, athena_ddl, athena_show, athena_show_create
 
-    for pattern, statement_type, substatement, action in (*athena_ddl.STATEMENTS, *athena_show.STATEMENTS):
+    modules = (athena_ddl, athena_alter, athena_show, athena_show_create)
+    for pattern, statement_type, substatement, action in chain.from_iterable(m.STATEMENTS for m in modules):
         found = re.fullmatch(pattern, sql, re.I | re.S)
         if found:
             return Statement(

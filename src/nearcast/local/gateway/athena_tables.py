@@ -5,11 +5,13 @@ Objects are read from the files that hold them; a Hudi table's are those of its 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nearcast.local.gateway import athena_csv, calls
+from nearcast.local.gateway import athena_csv, athena_hudi, calls
 from nearcast.local.gateway.athena_errors import DATA_ERROR, QueryError
 from nearcast.local.gateway.athena_types import to_duckdb, to_hive
 from nearcast.local.gateway.calls import StoredObject
@@ -17,6 +19,10 @@ from nearcast.local.gateway.hooks import AwsError
 
 PATH_COLUMN = "$path"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+VIEW_TEXT = re.compile(r"/\* Presto View: (\S+) \*/")
+"""A view in the catalog: JSON, in base64."""
+ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
+"""What Hive writes as %XX in the name of a partition's folder (org.apache.hadoop.hive.common.FileUtils)."""
 WIDER = {
     ("int", "bigint"),
     ("smallint", "int"),
@@ -37,12 +43,16 @@ class Partition:
 
 @dataclass(frozen=True)
 class Source:
-    """An object to read: its file, its s3:// address, its size and its partition's values."""
+    """An object to read: its file, its s3:// address, its size and its partition's values.
+
+    Of a merge-on-read table also the log files that change its rows; their sizes are counted with its own.
+    """
 
     path: Path
     uri: str
     size: int
     values: tuple[str, ...]
+    logs: tuple[Path, ...] = ()
 
 
 class CatalogTable:
@@ -56,13 +66,16 @@ class CatalogTable:
         self.view_text = described.get("ViewOriginalText") or ""
         self.is_view = described.get("TableType") == "VIRTUAL_VIEW"
         self.descriptor = descriptor
-        self.parameters = described.get("Parameters") or {}
+        self.parameters: dict[str, str] = described.get("Parameters") or {}
+        self.described = described
         self.columns = {c["Name"].lower(): c["Type"].lower() for c in descriptor.get("Columns") or []}
         self.keys = {c["Name"].lower(): c["Type"].lower() for c in described.get("PartitionKeys") or []}
         self.location = directory(descriptor.get("Location") or "")
         self.serde = (serde.get("SerializationLibrary") or "").lower()
         self.serde_parameters = serde.get("Parameters") or {}
-        self.is_hudi = (descriptor.get("InputFormat") or "").startswith("org.apache.hudi.")
+        input_format = descriptor.get("InputFormat") or ""
+        self.is_hudi = input_format.startswith(athena_hudi.PREFIX)
+        self.is_realtime = input_format.startswith(athena_hudi.REALTIME)
 
     def partitions(self) -> list[Partition]:
         """Return the partitions that the catalog has; a table without keys is one partition."""
@@ -78,7 +91,7 @@ class CatalogTable:
     def sources(self, partitions: list[Partition]) -> list[Source]:
         """Return the objects of these partitions, hidden and empty ones left out."""
         folders = {partition.location: partition.values for partition in partitions}
-        live = snapshot(self.location) if self.is_hudi else None
+        live = athena_hudi.snapshot(self.location) if self.is_hudi else None
         found = []
         for bucket, prefix in {_listed(partition.location, self.location) for partition in partitions}:
             for item in _objects(bucket, prefix):
@@ -87,16 +100,51 @@ class CatalogTable:
                 if folder is None or (live is not None and item.path not in live):
                     continue
                 if item.size and not _hidden(uri[len(folder) :]):
-                    found.append(Source(item.path, uri, item.size, folders[folder]))
+                    logs = live[item.path] if live is not None and self.is_realtime else ()
+                    size = item.size + sum(log.stat().st_size for log in logs)
+                    found.append(Source(item.path, uri, size, folders[folder], logs))
         return sorted(found, key=lambda source: source.uri)
 
-    def reader(self, variable: str, connection: Any) -> str:
-        """Return the SELECT that reads the files in a DuckDB variable, with the catalog's columns and types."""
+    def scanned(self, sources: list[Source], used: set[str] | None) -> int:
+        """Return the bytes that a query reads of these objects.
+
+        Parameters
+        ----------
+        used
+            The names in the query; of Parquet only the columns with these names are read. None for all columns.
+        """
+        if used is None or self.is_realtime or "parquet" not in self.serde:
+            return sum(source.size for source in sources)
+        return sum(_column_bytes(source.path, used) for source in sources)
+
+    def reader(self, number: int, sources: list[Source], connection: Any) -> str:
+        """Return the SELECT that reads these objects, with the catalog's columns and types, and ``filename``.
+
+        Parameters
+        ----------
+        number
+            What tells this table apart from others that the connection reads.
+        sources
+            The objects, at least one.
+        connection
+            DuckDB's; it is given what the SELECT needs.
+        """
         types = {name: to_duckdb(kind) for name, kind in self.columns.items()}
+        variable = f"files{number}"
+        paths = [str(source.path) for source in sources]
+        connection.execute(f"SET VARIABLE {variable} = $paths", {"paths": paths})
         if "json" in self.serde:
             return self._json_reader(variable, types)
+        if self.is_realtime:
+            slices = {source.path: source.logs for source in sources}
+            connection.register(f"merged{number}", athena_hudi.merged(self.location, slices))
+            return self._parquet_reader(f"merged{number}", types, connection)
         if "parquet" in self.serde:
-            return self._parquet_reader(variable, types, connection)
+            scan = (
+                f"read_parquet(getvariable({text(variable)}), filename = true, hive_partitioning = false,"
+                " union_by_name = true)"
+            )
+            return self._parquet_reader(scan, types, connection)
         if athena_csv.is_csv(self.serde):
             return athena_csv.reader(self, variable, self.parameters)
         raise QueryError(
@@ -116,11 +164,7 @@ class CatalogTable:
             f" hive_partitioning = false, ignore_errors = {str(lenient).lower()})"
         )
 
-    def _parquet_reader(self, variable: str, types: dict[str, str], connection: Any) -> str:
-        scan = (
-            f"read_parquet(getvariable({text(variable)}), filename = true, hive_partitioning = false,"
-            " union_by_name = true)"
-        )
+    def _parquet_reader(self, scan: str, types: dict[str, str], connection: Any) -> str:
         described = connection.execute(f"SELECT * FROM {scan} LIMIT 0").description
         stored = {name.lower(): kind for name, kind, *_ in described}
         shown = []
@@ -168,27 +212,18 @@ def database_exists(name: str) -> bool:
     return True
 
 
-def snapshot(location: str) -> set[Path]:
-    """Return the base files of a copy-on-write Hudi table's latest snapshot.
-
-    Read from the disk: 10 ms, with no request to ourselves. Raises QueryError when there is no such table.
-    """
-    from hudi import HudiTableBuilder
-
-    bucket, prefix = calls.split_uri(location)
-    properties = _objects(bucket, f"{prefix}.hoodie/hoodie.properties")
-    if not properties:
-        raise QueryError(f"HIVE_UNKNOWN_ERROR: There is no Hudi table at {location}", DATA_ERROR)
-    root = properties[0].path.parent.parent
-    table = HudiTableBuilder.from_base_uri(root.as_uri()).build()
-    if table.is_mor:
-        raise QueryError("NOT_SUPPORTED: The local Athena reads copy-on-write Hudi tables only")
-    return {root / piece.base_file_relative_path() for piece in table.get_file_slices()}
-
-
 def directory(location: str) -> str:
     """Return an address as s3:// with a slash at its end."""
     return location.replace("s3a://", "s3://").rstrip("/") + "/" if location else ""
+
+
+def partition_folder(keys: Iterable[str], values: Iterable[str]) -> str:
+    """Return a partition's folder below its table, ``key=value/`` for each key, escaped as Hive does."""
+    return "".join(f"{key}={_escaped(value)}/" for key, value in zip(keys, values, strict=True))
+
+
+def _escaped(value: str) -> str:
+    return ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", value)
 
 
 def quote(name: str) -> str:
@@ -206,6 +241,15 @@ def _objects(bucket: str, prefix: str) -> list[StoredObject]:
         return calls.list_objects(bucket, prefix)
     except AwsError as error:
         raise QueryError(f"HIVE_METASTORE_ERROR: {error} (Service: Amazon S3)", DATA_ERROR) from error
+
+
+def _column_bytes(path: Path, used: set[str]) -> int:
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(path)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    columns = (group.column(place) for group in groups for place in range(metadata.num_columns))
+    return sum(c.total_compressed_size for c in columns if c.path_in_schema.split(".")[0].lower() in used)
 
 
 def _listed(location: str, root: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ Source: docs.aws.amazon.com/athena/latest/ug/data-types.html
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -99,6 +100,16 @@ def to_hive(kind: Any) -> str:
     if name not in HIVE:
         raise QueryError(f"NOT_SUPPORTED: Unsupported Hive type: {name or kind}")
     return HIVE[name]
+
+
+def to_trino(hive_type: str) -> str:
+    """Return Trino's name of a catalog's type, as its messages and information_schema show it."""
+    from sqlglot import exp
+
+    if hive_type in ("unknown", "timestamp"):
+        return {"timestamp": "timestamp(3)"}.get(hive_type, hive_type)
+    shown = exp.DataType.build(hive_type, dialect="hive").sql("trino").lower()
+    return re.sub(r"(decimal\(\d+), (\d+\))", r"\1,\2", shown)
 
 
 def column_info(name: str, kind: Any) -> dict[str, Any]:

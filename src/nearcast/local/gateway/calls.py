@@ -140,6 +140,11 @@ def put_object(bucket: str, key: str, body: bytes) -> None:
     _send("s3", "PUT", f"/{bucket}/{key}", headers, body)
 
 
+def delete_object(bucket: str, key: str) -> None:
+    """Delete an object; one that is not there stays so."""
+    _send("s3", "DELETE", f"/{bucket}/{key}", {"host": "localhost"}, b"")
+
+
 def get_object(bucket: str, key: str) -> bytes:
     """Return the body of an object. Raises AwsError when there is none."""
     _, content = _send("s3", "GET", f"/{bucket}/{key}", {"host": "localhost"}, b"")

@@ -258,6 +258,12 @@ def add_partitions(
             TableName=table,
             PartitionInputList=missing[start : start + BATCH],
         )
-        if answer.get("Errors"):
-            raise AwsError("InvalidInputException", str(answer["Errors"][:2]))
+        errors = [error for error in answer.get("Errors") or [] if not _already_there(error)]
+        if errors:
+            raise AwsError("InvalidInputException", str(errors[:2]))
     return len(missing)
+
+
+def _already_there(error: dict[str, Any]) -> bool:
+    """Return whether a partition was refused because another statement has added it meanwhile."""
+    return bool(error.get("ErrorDetail", {}).get("ErrorCode") == "AlreadyExistsException")
