@@ -2,54 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from nearcast.lake.hudi_job import Job, register
-from tests.local.gateway.athena_client import BUCKET, DATABASE, bars, run
-
-CHANGED = "2013-06-03"
-CHANGED_CLOSE = 1234.5
-
-
-def row(bar: dict[str, Any], version: int, **changed: Any) -> list[Any]:
-    """Return a bar as a row of the Glue job."""
-    bar = {**bar, **changed}
-    prices = [bar[f"{name}_price"] for name in ("open", "high", "low", "close")]
-    return [bar["stock_symbol"], bar["date"], *prices, bar["volume"], version, bar["date"][:4]]
-
-
-@pytest.fixture(scope="module")
-def hudi_table(athena: Any, gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bars of 2013 and 2014, then a correction and a late older event: made by Spark, put into S3."""
-    folder = tmp_path_factory.mktemp("hudi")
-    first = [row(bar, version) for version, bar in enumerate(bars(), 100)]
-    by_day = {bar["date"]: bar for bar in bars()}
-    second = [
-        row(by_day[CHANGED], 9000, close_price=CHANGED_CLOSE),
-        row(by_day["2014-06-03"], 1, close_price=0.25),
-    ]
-    (folder / "rows.json").write_text(json.dumps([first, second]))
-    table = folder / "prices"
-    subprocess.run(
-        [sys.executable, "-m", "tests.local.gateway.make_hudi_table", str(table), str(folder / "rows.json")],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-    )
-    s3 = gateway.client("s3")
-    for file in table.rglob("*"):
-        if file.is_file() and not file.name.endswith(".crc"):
-            s3.upload_file(str(file), BUCKET, f"hudi/{file.relative_to(table).as_posix()}")
-    job = Job("", f"s3://{BUCKET}/hudi", DATABASE, "prices")
-    register(gateway.client("glue"), job, {("NFLX", "2013"), ("NFLX", "2014")})
-    return table
+from tests.local.gateway.athena_client import bars, run
+from tests.local.gateway.conftest import CHANGED, CHANGED_CLOSE
 
 
 def test_a_corrected_row_is_there_once_and_an_older_event_changes_nothing(
