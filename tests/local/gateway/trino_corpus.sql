@@ -990,6 +990,66 @@ SELECT s FROM (VALUES 'b', 'A', 'a', 'ä') AS t(s) ORDER BY s
 SELECT sum(x) AS total FROM (VALUES 1, 2) AS t(x) ORDER BY total
 SELECT 1 /* a comment */ -- and another
 
+-- One thing within another
+SELECT 17 / 2 / 2
+SELECT 1.5 / 2 / 3
+SELECT (1.0 / 3) * 3 + 0.5
+SELECT regexp_extract(split_part('a-b1', '-', 2), '[0-9]')
+SELECT upper(substr(trim('  abc '), 2))
+SELECT date_add('day', date_diff('day', DATE '2020-01-01', DATE '2020-01-05'), DATE '2020-02-01')
+SELECT ARRAY[1, 2, 3][cardinality(ARRAY[1, 2])]
+SELECT split('a,b,c', ',')[length('ab')]
+SELECT ARRAY[ARRAY[1, 2], ARRAY[3]][1][2]
+SELECT MAP(ARRAY[1, 2], ARRAY['x', 'y'])[2]
+SELECT element_at(MAP(ARRAY[1], ARRAY[ARRAY[7, 8]]), 1)[2]
+SELECT json_extract_scalar(json_extract('{"a": {"b": [1, 2]}}', '$.a'), '$.b[1]')
+SELECT CAST(json_extract('{"a": [1, 2]}', '$.a') AS array(integer))[2]
+SELECT transform(ARRAY[1.5, 2.25], x -> x / 2)
+SELECT transform(ARRAY[DATE '2020-01-31'], d -> d + INTERVAL '1' MONTH)
+SELECT filter(MAP_KEYS(MAP(ARRAY[1, 2], ARRAY[3, 4])), k -> k / 2 = 1)
+SELECT transform(ARRAY['2020-01-02'], s -> date_format(CAST(s AS date), '%d'))
+SELECT reduce(transform(ARRAY[1, 2, 3], x -> x * x), 0, (s, x) -> s + x, s -> s / 2)
+SELECT any_match(transform(ARRAY[1, 2], x -> x / 2), y -> y = 1)
+SELECT avg(x) OVER (ORDER BY x) FROM (VALUES 1.10, 2.20, 3.35) AS t(x) ORDER BY 1
+SELECT avg(x) FILTER (WHERE x > 2) FROM (VALUES 1.10, 2.20, 3.35) AS t(x)
+SELECT avg(DISTINCT x) FROM (VALUES 1.10, 1.10, 3.30) AS t(x)
+SELECT avg(x / 2) FROM (VALUES 1.10, 2.20) AS t(x)
+SELECT sum(x) OVER (ORDER BY x) FROM (VALUES REAL '1.5', REAL '2.5') AS t(x) ORDER BY 1
+SELECT sum(x) FILTER (WHERE x > 1) FROM (VALUES REAL '1.5', REAL '0.5') AS t(x)
+SELECT k, sum(v) / count(*), max(v) / sum(v) FROM (VALUES ('a', 1.50), ('a', 2.25), ('b', 4.00)) AS t(k, v) GROUP BY k ORDER BY k
+SELECT k, sum(v) * 2 / k FROM (VALUES (2, 3), (2, 5)) AS t(k, v) GROUP BY k
+SELECT k FROM (VALUES (1, 1.5), (2, 2.5)) AS t(k, v) GROUP BY k HAVING sum(v) / 2 > 1 ORDER BY k
+SELECT x FROM (VALUES 1, 2, 3) AS t(x) ORDER BY x % 2, x / 2 DESC
+SELECT x, (SELECT sum(y) / t.x FROM (VALUES 4, 6) AS u(y)) FROM (VALUES 3, 4) AS t(x) ORDER BY x
+SELECT x FROM (VALUES DATE '2020-01-01', DATE '2020-02-01') AS t(x) WHERE EXISTS (SELECT 1 FROM (VALUES DATE '2020-01-15') AS u(y) WHERE u.y - t.x > INTERVAL '10' DAY)
+SELECT x FROM (VALUES 1) AS t(x) WHERE EXISTS (SELECT 1 FROM (VALUES 'a') AS u(y) WHERE u.y = t.x)
+WITH a AS (SELECT 1.5 AS x), b AS (SELECT x / 2 AS y FROM a) SELECT y / 3, typeof(y) FROM b
+WITH a AS (SELECT DATE '2020-01-05' AS d) SELECT d - DATE '2020-01-01', d + INTERVAL '2' DAY FROM a
+SELECT x + y, typeof(x + y) FROM (VALUES (CAST(1.25 AS decimal(10, 2)), BIGINT '3')) AS t(x, y)
+SELECT x * y, typeof(x * y), x - y FROM (VALUES (CAST(1.25 AS decimal(18, 2)), CAST(2.5 AS decimal(18, 1)))) AS t(x, y)
+SELECT CAST(1 AS decimal(38, 0)) / 3, CAST(1 AS decimal(38, 10)) / 3
+SELECT CAST(x AS varchar) || '%' FROM (VALUES 12.50) AS t(x)
+SELECT CAST(x AS varchar) FROM (VALUES 12.5e0, 1e10) AS t(x) ORDER BY 1
+SELECT CAST(x AS integer) FROM (VALUES 0.5e0, 1.5e0, -0.5e0) AS t(x) ORDER BY 1
+SELECT coalesce(x, 0) / 2 FROM (VALUES 5, NULL) AS t(x) ORDER BY 1
+SELECT CASE WHEN x > 1 THEN x / 2.0 ELSE 0 END FROM (VALUES 1, 3) AS t(x) ORDER BY 1
+SELECT if(x > 1, x, NULL) / 2 FROM (VALUES 1, 5) AS t(x) ORDER BY 1
+SELECT count(*) FROM (SELECT 7 / 2 AS x UNION ALL SELECT 3) AS t WHERE x = 3
+SELECT x / 2 FROM (SELECT 7 AS x UNION ALL SELECT 9) AS t ORDER BY 1
+SELECT date_trunc('month', d), count(*) FROM (VALUES DATE '2020-01-05', DATE '2020-01-09') AS t(d) GROUP BY date_trunc('month', d)
+SELECT date_format(d, '%Y-%m'), sum(x) / 2 FROM (VALUES (DATE '2020-01-05', 3), (DATE '2020-01-09', 4)) AS t(d, x) GROUP BY date_format(d, '%Y-%m')
+SELECT max(d) - min(d) > INTERVAL '3' DAY FROM (VALUES DATE '2020-01-05', DATE '2020-01-09') AS t(d)
+SELECT TRY(ARRAY[1][5]), TRY(CAST('a' AS date)), TRY(1.5 / 0), TRY(json_parse('{'))
+SELECT substr('abc', -5), substr('abc', 2, 0), substr('', 1), split_part('', ',', 1)
+SELECT length(''), lpad('', 2, 'x'), replace('aaa', 'a', ''), concat('', 'a')
+SELECT a.k, b.v / a.k FROM (VALUES 2) AS a(k) JOIN (VALUES (2, 7)) AS b(k, v) ON a.k = b.k AND b.v / a.k = 3
+SELECT x NOT IN (1, 2), x NOT BETWEEN 1 AND 2, NOT x = 1 FROM (VALUES 3) AS t(x)
+SELECT sum(x) - 1.5, sum(x) / 2e0, -sum(x) FROM (VALUES 1, 2) AS t(x)
+SELECT t.n, u.x / t.n FROM (VALUES (2, ARRAY[5, 7])) AS t(n, xs) CROSS JOIN UNNEST(t.xs) AS u(x) ORDER BY 2
+SELECT k, v / 2 FROM (VALUES MAP(ARRAY['a'], ARRAY[3])) AS t(m) CROSS JOIN UNNEST(m) AS u(k, v)
+SELECT k, v, n FROM UNNEST(MAP(ARRAY['a', 'b'], ARRAY[1, 2])) WITH ORDINALITY AS u(k, v, n) ORDER BY n
+SELECT id, a / id FROM (VALUES (2, ARRAY[ROW(5, 'x')])) AS t(id, rs) CROSS JOIN UNNEST(rs) AS u(a, b)
+
 -- What fails
 SELECT nope FROM (VALUES 1) AS t(x)
 SELECT nope(1)

@@ -43,7 +43,11 @@ def cast(node: Any, value: Any, kind: str | None) -> Any:
     if (family(kind), target) in IMPOSSIBLE:
         raise mismatch(f"Cannot cast {trino_name(str(kind), value)} to {to.sql('trino').lower()}")
     if to.is_type("json"):
-        return exp.Anonymous(this="trino_to_json", expressions=[value.copy()]) if kind != "JSON" else value.copy()
+        return (
+            exp.Anonymous(this="trino_to_json", expressions=[value.copy()])
+            if kind != "JSON"
+            else value.copy()
+        )
     if to.is_type(*known.TEXT_TYPES):
         return _text(node, value, kind)
     if to.is_type(*known.INTEGER_TYPES):

@@ -96,7 +96,9 @@ def columns_of_months(tree: exp.Expr) -> list[int]:
             break
         inside = list(column.find_all(exp.Interval))
         if column.find(exp.Column, exp.Star, exp.Subquery) and not isinstance(column.unalias(), exp.Cast):
-            raise QueryError("NOT_SUPPORTED: Results with intervals of months are not supported by the local Athena")
+            raise QueryError(
+                "NOT_SUPPORTED: Results with intervals of months are not supported by the local Athena"
+            )
         if inside and all(map(is_month, inside)):
             found.append(place)
     return found
@@ -136,6 +138,7 @@ def literals(tree: exp.Expr, sql: str) -> exp.Expr:
         )
         tree.set("alias", names)
         tree = exp.select("*").from_(tree, copy=False)
+    node: Any
     for node in list(tree.find_all(exp.Bracket)):
         if node.args.get("offset") != 1:  # sqlglot counts from 0
             node.set("expressions", apply_index_offset(node.this, node.expressions, 1, dialect="duckdb"))
@@ -144,7 +147,9 @@ def literals(tree: exp.Expr, sql: str) -> exp.Expr:
         for row in list(node.expressions):
             inner = row.expressions[0] if isinstance(row, exp.Tuple) and len(row.expressions) == 1 else row
             if isinstance(inner, exp.Struct):
-                row.replace(exp.Tuple(expressions=inner.expressions))
+                fields = exp.Tuple(expressions=inner.expressions)
+                fields.meta["row"] = True
+                row.replace(fields)
     for node in list(tree.find_all(exp.Typeof)):
         if isinstance(node.this, exp.Cast):
             _keep_type(node)
@@ -232,7 +237,8 @@ def _from_the_leaves(tree: exp.Expr, rewrite: Transform) -> exp.Expr:
         replacement = rewrite(node)
         if replacement is not node:
             node.replace(replacement)
-    return holder.this
+    whole: exp.Expr = holder.this
+    return whole
 
 
 def transforms() -> dict[str, Transform]:
@@ -262,9 +268,7 @@ def transforms() -> dict[str, Transform]:
         "ApproxQuantile": _approximate_percentile,
         "ArgMax": _at_extreme("arg_max"),
         "ArgMin": _at_extreme("arg_min"),
-        "SHA2Digest": lambda node: (
-            _call("sha512", node.this) if node.args["length"].name == "512" else node
-        ),
+        "SHA2Digest": lambda node: _call("sha512", node.this) if node.args["length"].name == "512" else node,
         "Normalize": lambda node: _call("trino_normalize", node.this, _text(node.text("form") or "NFC")),
         "JSONValue": lambda node: _call("trino_json_scalar", node.this, node.args["path"]),
         "TimeToStr": _iso_week,
@@ -300,7 +304,7 @@ RENAMED = {
 """Macros that take a node's operands in their order, by its class."""
 ANONYMOUS = {
     "to_base": "trino_to_base",
-    "json_query": "trino_json_query",
+    "regexp_position": "trino_regexp_position",
     "json_exists": "trino_json_exists",
     "bit_count": "trino_bit_count",
     "json_array_length": "trino_json_array_length",
@@ -375,7 +379,13 @@ def _listed(value: Any) -> list[Any]:
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, exp.Expr)]
 
 
-FIELDS = {"DOW": "ISODOW", "DAY_OF_WEEK": "ISODOW", "DAYOFWEEK": "ISODOW", "YEAR_OF_WEEK": "ISOYEAR", "YOW": "ISOYEAR"}
+FIELDS = {
+    "DOW": "ISODOW",
+    "DAY_OF_WEEK": "ISODOW",
+    "DAYOFWEEK": "ISODOW",
+    "YEAR_OF_WEEK": "ISOYEAR",
+    "YOW": "ISOYEAR",
+}
 """Days of the week count from Monday, 1, to Sunday, 7; a week's year is that of ISO 8601."""
 
 
@@ -400,7 +410,9 @@ def _json(macro: str) -> Transform:
             steps = path.expressions
             wild = any(isinstance(step.this, exp.Expr) for step in steps)
             if wild or not all(isinstance(step, known) for step in steps):
-                raise QueryError(f"INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '{path.sql('athena')[1:-1]}'", 1000)
+                raise QueryError(
+                    f"INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '{path.sql('athena')[1:-1]}'", 1000
+                )
             path = _text("$" + "".join(_step(step) for step in steps))
         elif path.is_string:  # sqlglot found no path in it
             if path.this.startswith(("lax", "strict")):
@@ -524,7 +536,11 @@ def _anonymous(node: Any) -> Any:
     return _call(ANONYMOUS[name], *node.expressions) if name in ANONYMOUS else node
 
 
-MATCHES = {"any_match": ("bool_or", "false"), "all_match": ("bool_and", "true"), "none_match": ("bool_or", "false")}
+MATCHES = {
+    "any_match": ("bool_or", "false"),
+    "all_match": ("bool_and", "true"),
+    "none_match": ("bool_or", "false"),
+}
 """The aggregate of a lambda's results over an array, and what it is over none."""
 
 

@@ -13,8 +13,13 @@ RESOURCES, USER_ERROR, DATA_ERROR, DDL_ERROR, SYNTAX_ERROR = 0, 1000, 1001, 1003
 
 RAISED = "|".join(
     (
-        *("INVALID_FUNCTION_ARGUMENT", "INVALID_CAST_ARGUMENT", "NUMERIC_VALUE_OUT_OF_RANGE", "DIVISION_BY_ZERO"),
-        "NOT_SUPPORTED",
+        *(
+            "INVALID_FUNCTION_ARGUMENT",
+            "INVALID_CAST_ARGUMENT",
+            "NUMERIC_VALUE_OUT_OF_RANGE",
+            "DIVISION_BY_ZERO",
+        ),
+        *("NOT_SUPPORTED", "FUNCTION_NOT_FOUND"),
     )
 )
 """The names that the macros' own errors begin with (athena_functions.sql)."""

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlglot import exp
 
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+INTEGERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+)
 INEXACT = ("DOUBLE", "FLOAT")
 TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 NUMBER, TEXT, TIME, NULL = "number", "text", "time", "null"
@@ -112,5 +122,7 @@ def _map_names(node: exp.Expr | None) -> tuple[exp.Expr | None, exp.Expr | None]
     if not isinstance(node, exp.Map):
         return None, None
     keys, values = node.args.get("keys"), node.args.get("values")
-    first = [side.expressions[0] if side is not None and side.expressions else None for side in (keys, values)]
+    first = [
+        side.expressions[0] if side is not None and side.expressions else None for side in (keys, values)
+    ]
     return first[0], first[1]

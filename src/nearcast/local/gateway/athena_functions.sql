@@ -136,10 +136,11 @@ CREATE MACRO trino_substr(s, start) AS
 CREATE MACRO trino_substr_bytes(b, start) AS unhex(substring(hex(b), CAST(2 * start - CASE WHEN start > 0 THEN 1 ELSE 0 END AS BIGINT))),
     (b, start, length) AS
     unhex(substring(hex(b), CAST(2 * start - CASE WHEN start > 0 THEN 1 ELSE 0 END AS BIGINT), CAST(2 * length AS BIGINT)));
-CREATE MACRO codepoint(s) AS unicode(s);
+CREATE MACRO codepoint(s) AS CASE WHEN length(s) = 1 THEN unicode(s)
+    ELSE trino_fail('FUNCTION_NOT_FOUND: Unexpected parameters for function codepoint: more than one character') END;
 CREATE MACRO hamming_distance(a, b) AS CASE WHEN length(a) = length(b) THEN hamming(a, b)
     ELSE trino_fail('INVALID_FUNCTION_ARGUMENT: The input strings to hamming_distance function must have the same length') END;
-CREATE MACRO regexp_position(s, pattern) AS
+CREATE MACRO trino_regexp_position(s, pattern) AS
     CAST(CASE WHEN regexp_matches(s, pattern) THEN strpos(s, regexp_extract(s, pattern)) ELSE -1 END AS BIGINT);
 CREATE MACRO trino_repeat(a, n) AS CASE WHEN n >= 0 THEN list_transform(range(n), lambda i: a)
     ELSE [trino_fail_as('INVALID_FUNCTION_ARGUMENT: count argument of repeat function must be greater than or equal to 0', a)] END;
@@ -177,7 +178,6 @@ CREATE MACRO trino_json(j) AS CASE WHEN json_valid(CAST(j AS VARCHAR)) THEN CAST
 CREATE MACRO trino_json_extract(j, path) AS json_extract(trino_json(j), path);
 CREATE MACRO trino_json_scalar(j, path) AS CASE WHEN json_type(trino_json(j), path) NOT IN ('ARRAY', 'OBJECT')
     THEN json_extract_string(trino_json(j), path) END;
-CREATE MACRO trino_json_query(j, path) AS CAST(json_extract(trino_json(j), path) AS VARCHAR);
 CREATE MACRO trino_json_exists(j, path) AS json_exists(trino_json(j), path);
 CREATE MACRO trino_json_parse(s) AS CASE WHEN json_valid(s) THEN json(trino_json(s))
     ELSE to_json(CAST(trino_fail('INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON') AS VARCHAR)) END;

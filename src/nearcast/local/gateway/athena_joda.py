@@ -10,10 +10,32 @@ import re
 from nearcast.local.gateway.athena_errors import QueryError
 
 PIECES = {
-    **{"yyyy": "%Y", "y": "%Y", "yy": "%y", "xxxx": "%G", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m"},
-    **{"dd": "%d", "d": "%-d", "DDD": "%j", "EEEE": "%A", "EEE": "%a", "E": "%a", "e": "%u", "ww": "%V"},
-    **{"HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S"},
-    **{"SSS": "%g", "a": "%p"},
+    "yyyy": "%Y",
+    "y": "%Y",
+    "yy": "%y",
+    "xxxx": "%G",
+    "MMMM": "%B",
+    "MMM": "%b",
+    "MM": "%m",
+    "M": "%-m",
+    "dd": "%d",
+    "d": "%-d",
+    "DDD": "%j",
+    "EEEE": "%A",
+    "EEE": "%a",
+    "E": "%a",
+    "e": "%u",
+    "ww": "%V",
+    "HH": "%H",
+    "H": "%-H",
+    "hh": "%I",
+    "h": "%-I",
+    "mm": "%M",
+    "m": "%-M",
+    "ss": "%S",
+    "s": "%-S",
+    "SSS": "%g",
+    "a": "%p",
 }
 TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
 
@@ -27,7 +49,9 @@ def strftime(pattern: str) -> str:
             written.append((found[1].replace("''", "'") or "'").replace("%", "%%"))
         elif found[2]:
             if text not in PIECES:
-                raise QueryError(f"NOT_SUPPORTED: '{text}' in a date pattern is not supported by the local Athena")
+                raise QueryError(
+                    f"NOT_SUPPORTED: '{text}' in a date pattern is not supported by the local Athena"
+                )
             written.append(PIECES[text])
         else:
             written.append(text.replace("%", "%%"))

@@ -85,7 +85,6 @@ class Operands:
             select.set("with_", exp.With(expressions=[cte.copy() for cte in visible]))
         return select
 
-
     def _seen(self, sources: Any) -> Any:
         """Return a SELECT's sources, without the one that is looked at and those after it."""
         if self.before is None or sources is None:
@@ -98,7 +97,6 @@ class Operands:
 
 def _visible(scope: exp.Expr) -> Iterator[exp.Expr]:
     """Yield the common table expressions that a SELECT may name, outer ones first."""
-    from sqlglot import exp
 
     inner, chain = scope, []
     node: exp.Expr | None = scope
@@ -165,7 +163,7 @@ def _bound_inside(node: exp.Expr, name: str, top: exp.Expr) -> bool:
     return False
 
 
-def _parameters(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
+def _parameters(node: Any) -> Iterator[tuple[str, exp.Expr]]:
     """Yield what stands for each lambda parameter around an expression, outer ones first."""
     from sqlglot import exp
 
@@ -178,7 +176,9 @@ def _parameters(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
         return
     outer = dict(_parameters(lambda_))
     name = function.name.lower() if isinstance(function, exp.Anonymous) else function.sql_name().lower()
-    arguments = function.expressions if isinstance(function, exp.Anonymous) else list(function.iter_expressions())
+    arguments = (
+        function.expressions if isinstance(function, exp.Anonymous) else list(function.iter_expressions())
+    )
     for parameter, kind in zip(lambda_.expressions, PARAMETERS.get(name, ()), strict=False):
         stand_in = _stand_in(kind, arguments)
         for inner in list(stand_in.find_all(exp.Column, exp.Identifier)):

@@ -34,8 +34,18 @@ Types = list[str | None]
 Rewrite = Callable[[Any, list[Any], Types], Any]
 """From a node, its operands and their types to what replaces it; None leaves it."""
 SYMBOLS = {
-    **{"EQ": "=", "NEQ": "<>", "GT": ">", "GTE": ">=", "LT": "<", "LTE": "<="},
-    **{"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Mod": "%", "NullSafeEQ": "IS NOT DISTINCT FROM"},
+    "EQ": "=",
+    "NEQ": "<>",
+    "GT": ">",
+    "GTE": ">=",
+    "LT": "<",
+    "LTE": "<=",
+    "Add": "+",
+    "Sub": "-",
+    "Mul": "*",
+    "Div": "/",
+    "Mod": "%",
+    "NullSafeEQ": "IS NOT DISTINCT FROM",
     "NullSafeNEQ": "IS DISTINCT FROM",
 }
 PATTERN_PIECE = re.compile(r"%(?:%|n|([-#+ 0,(]*\d*(?:\.\d+)?)([a-zA-Z]))")
@@ -71,7 +81,8 @@ def rewrite(tree: exp.Expr, bind: Bind, sql: str) -> exp.Expr:
             _rewrite_level(level, operands, table, sql)
     for node in holder.find_all(exp.SetOperation):
         _check_sides(node, bind)
-    return holder.this
+    whole: exp.Expr = holder.this
+    return whole
 
 
 def _unnested(scope: exp.Expr | None) -> list[exp.Expr]:
@@ -91,7 +102,9 @@ def _check_sides(node: exp.SetOperation, bind: Bind) -> None:
 
     sides = [side.copy() for side in (node.this, node.expression)]
     try:
-        kinds = [bind(exp.select("*").from_(exp.Subquery(this=side.unnest(), alias="side"))) for side in sides]
+        kinds = [
+            bind(exp.select("*").from_(exp.Subquery(this=side.unnest(), alias="side"))) for side in sides
+        ]
     except QueryError:
         return  # on its own it cannot be bound (it names what is around it): DuckDB judges the whole
     for place, both in enumerate(zip(*kinds, strict=False), 1):
@@ -119,7 +132,8 @@ def _placed(error: QueryError, node: exp.Expr, sql: str) -> QueryError:
     """Say where a mistake is: at the first name in it whose place is known."""
     from sqlglot import exp
 
-    starts = [n.meta["start"] for n in node.find_all(exp.Identifier, exp.Func) if "start" in n.meta]
+    names = [n.this if isinstance(n, exp.Column) else n for n in node.find_all(exp.Column, exp.Func)]
+    starts = [name.meta["start"] for name in names if "start" in name.meta]
     name, colon, reason = str(error).partition(": ")
     at = position(sql, min(starts)) if starts else ""
     return QueryError(f"{name}{colon}{at}{reason}", error.error_type, error.category)
@@ -148,9 +162,9 @@ def _levels(scope: exp.Expr, table: dict[str, Any]) -> Iterator[list[exp.Expr]]:
 
 def rewrites() -> dict[str, tuple[Callable[[Any], list[Any]], Rewrite]]:
     """Return, by the name of a node's class, which operands' types it depends on and what replaces it."""
-    both = {name: (_both, _comparison) for name in ("EQ", "NEQ", "GT", "GTE", "LT", "LTE")}
-    both |= {name: (_both, _comparison) for name in ("NullSafeEQ", "NullSafeNEQ")}
-    logical = {name: (_both, _logical) for name in ("And", "Or")}
+    both = dict.fromkeys(("EQ", "NEQ", "GT", "GTE", "LT", "LTE"), (_both, _comparison))
+    both |= dict.fromkeys(("NullSafeEQ", "NullSafeNEQ"), (_both, _comparison))
+    logical = dict.fromkeys(("And", "Or"), (_both, _logical))
     return {
         **both,
         **logical,
@@ -200,7 +214,10 @@ def rewrites() -> dict[str, tuple[Callable[[Any], list[Any]], Rewrite]]:
         "Hour": (_this, _by_family("hour", {"INTERVAL": "trino_interval_hour"}, {TIME, "TIME", "INTERVAL"})),
         "ApproxQuantile": (_this, _percentile),
         **{name: (_this, _by_family(name.lower(), {}, {TEXT})) for name in ("Upper", "Lower", "Trim")},
-        **{name: (_this, _by_family(name.lower(), {}, {NUMBER})) for name in ("Abs", "Sqrt", "Cbrt", "Ln", "Exp")},
+        **{
+            name: (_this, _by_family(name.lower(), {}, {NUMBER}))
+            for name in ("Abs", "Sqrt", "Cbrt", "Ln", "Exp")
+        },
         **{
             name: (_this, _by_family(name.lower(), {}, {TIME, "INTERVAL"}))
             for name in ("Year", "Month", "Day", "Quarter", "Week")
@@ -334,11 +351,13 @@ def _rows(node: Any, given: list[Any], kinds: Types) -> Any:
     width = len(given) // len(node.expressions)
     alias = node.args.get("alias")
     columns = len(alias.columns) if alias else 0
-    if width == 1 and kinds and family(kinds[0]) == "row":
+    if width == 1 and family(kinds[0]) == "row" and not node.expressions[0].meta.get("row"):
         width_of_row = len(parts(str(kinds[0])))
         if columns and columns != width_of_row:
             raise _mismatched(columns, width_of_row)
-        raise QueryError("NOT_SUPPORTED: The local Athena does not take rows apart in VALUES: write their fields")
+        raise QueryError(
+            "NOT_SUPPORTED: The local Athena does not take rows apart in VALUES: write their fields"
+        )
     if columns and columns != width:
         raise _mismatched(columns, width)
     for column in range(width):
@@ -367,7 +386,34 @@ def _add(node: Any, given: list[Any], kinds: Types) -> Any:
         return _shifted("trino_plus", left, right, kinds[0])
     if kinds[0] == "INTERVAL" and kinds[1] != "INTERVAL":
         return _shifted("trino_plus", right, left, kinds[1])
-    return None
+    return _exact(node, kinds)
+
+
+def _sizes(kinds: Types) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return precision and scale of two exact numbers of which one is a decimal, None for others."""
+    left, right = (decimal(kind) for kind in kinds)
+    return (left, right) if left and right and any(map(is_decimal, kinds)) else None
+
+
+def _exact(node: Any, kinds: Types) -> Any:
+    """Give a sum, difference or product of decimals Trino's precision and scale.
+
+    DuckDB gives 18 digits to what has no more so far, where Trino goes on to 38.
+    """
+    sizes = _sizes(kinds)
+    if not sizes:
+        return None
+    (p1, s1), (p2, s2) = sizes
+    product = type(node).__name__ == "Mul"
+    scale = s1 + s2 if product else max(s1, s2)
+    whole = p1 + p2 - scale if product else max(p1 - s1, p2 - s2) + 1
+    if scale > MOST_DIGITS:
+        raise QueryError(
+            f"INVALID_FUNCTION_ARGUMENT: DECIMAL scale must be in range [0, precision ({MOST_DIGITS})]"
+        )
+    precision = min(MOST_DIGITS, whole + scale)
+    node.set("this", _as(node.this, f"DECIMAL({precision},{s1 if product else scale})"))
+    return _as(node, f"DECIMAL({precision},{scale})")
 
 
 def _subtract(node: Any, given: list[Any], kinds: Types) -> Any:
@@ -379,7 +425,7 @@ def _subtract(node: Any, given: list[Any], kinds: Types) -> Any:
         return _call("to_days", _as(node, "INTEGER"))
     if None in kinds:
         return _call("trino_difference", left, right)
-    return None
+    return _exact(node, kinds)
 
 
 def _shifted(macro: str, moment: Any, interval: Any, kind: str | None) -> Any:
@@ -391,15 +437,7 @@ def _shifted(macro: str, moment: Any, interval: Any, kind: str | None) -> Any:
 
 def _multiply(node: Any, given: list[Any], kinds: Types) -> Any:
     _arithmetic(node, given, kinds)
-    return _decimal_only(node, kinds)
-
-
-def _decimal_only(node: Any, kinds: Types) -> Any:
-    """Refuse a product of decimals that DuckDB would make a double of."""
-    sizes = [decimal(kind) for kind in kinds]
-    if any(map(is_decimal, kinds)) and all(sizes) and sum(size[1] for size in sizes if size) > MOST_DIGITS:
-        raise QueryError("INVALID_FUNCTION_ARGUMENT: DECIMAL scale must be in range [0, precision]")
-    return None
+    return _exact(node, kinds)
 
 
 def _divide(node: Any, given: list[Any], kinds: Types) -> Any:
@@ -413,22 +451,20 @@ def _divide(node: Any, given: list[Any], kinds: Types) -> Any:
         return _call("trino_divide_doubles", left, right)
     if all(kind in INTEGERS for kind in kinds):
         return _call("trino_divide_whole", left, right)
-    sizes = [decimal(kind) for kind in kinds]
-    if any(map(is_decimal, kinds)) and sizes[0] and sizes[1]:
-        (p1, s1), (p2, s2) = sizes
+    sizes = _sizes(kinds)
+    if sizes:
+        (p1, s1), (_, s2) = sizes
         precision = min(MOST_DIGITS, p1 + s2 + max(s2 - s1, 0))
         scale = max(s1, s2)
-        quotient = _call(
-            "trino_divide_decimals", left, right, _number(s1), _number(s2), _number(scale)
-        )
+        quotient = _call("trino_divide_decimals", left, right, _number(s1), _number(s2), _number(scale))
         return exp.Paren(this=_as(quotient, f"DECIMAL({precision},{scale})"))
     return _call("trino_divide", left, right)
 
 
 def _modulo(node: Any, given: list[Any], kinds: Types) -> Any:
     _arithmetic(node, given, kinds)
-    sizes = [decimal(kind) for kind in kinds]
-    if any(map(is_decimal, kinds)) and sizes[0] and sizes[1]:
+    sizes = _sizes(kinds)
+    if sizes:
         (p1, s1), (p2, s2) = sizes
         scale = max(s1, s2)
         precision = min(p1 - s1, p2 - s2) + scale
@@ -471,7 +507,10 @@ def _average(node: Any, given: list[Any], kinds: Types) -> Any:
         both = [_around_part(node, part) for part in (total, count)]
         mean = _call("trino_divide_decimals", *both, _number(scale), _number(0), _number(scale))
         outer = _outermost(node)
-        replacement = _as(exp.Case(ifs=[exp.If(this=exp.GT(this=both[1].copy(), expression=_number(0)), true=mean)]), str(kind))
+        replacement = _as(
+            exp.Case(ifs=[exp.If(this=exp.GT(this=both[1].copy(), expression=_number(0)), true=mean)]),
+            str(kind),
+        )
         if outer is node:
             return replacement
         outer.replace(replacement)
@@ -554,7 +593,9 @@ def _typeof(node: Any, given: list[Any], kinds: Types) -> Any:
     if name is None and kind is not None and not unsure and (kind != "VARCHAR" or _length_is_known(operand)):
         name = trino_name(kind, operand)
     if name is None:
-        raise QueryError(f"NOT_SUPPORTED: the type of {operand.sql('athena')} is not known to the local Athena")
+        raise QueryError(
+            f"NOT_SUPPORTED: the type of {operand.sql('athena')} is not known to the local Athena"
+        )
     if operand.find(exp.AggFunc):
         empty = exp.Is(this=exp.Paren(this=operand.copy()), expression=exp.null())
         return exp.Case(ifs=[exp.If(this=empty, true=_text(name))], default=_text(name))
@@ -673,9 +714,7 @@ def _percentile(node: Any, given: list[Any], kinds: Types) -> Any:
         node.set("this", _as(given[0], "BIGINT"))
 
 
-def _by_family(
-    name: str, calls: dict[str, str], allowed: set[str] | None = None
-) -> Rewrite:
+def _by_family(name: str, calls: dict[str, str], allowed: set[str] | None = None) -> Rewrite:
     """Return a rewrite that calls another function for a family and refuses those that are not allowed."""
 
     def choose(node: Any, given: list[Any], kinds: Types) -> Any:
@@ -701,7 +740,9 @@ def _format(node: Any, given: list[Any], kinds: Types) -> Any:
     letters = [found[2] for found in pieces if found[2]]
     rest = PATTERN_PIECE.sub("", pattern.this) if pattern.is_string else "%"
     if "%" in rest or len(letters) != len(given) or set(letters) - set("sdfexX"):
-        raise QueryError(f"NOT_SUPPORTED: The pattern {pattern.sql('athena')} is not supported by the local Athena")
+        raise QueryError(
+            f"NOT_SUPPORTED: The pattern {pattern.sql('athena')} is not supported by the local Athena"
+        )
     values = [
         exp.Coalesce(this=_as(value, "VARCHAR"), expressions=[_text("null")]) if letter == "s" else value
         for letter, value in zip(letters, given, strict=True)
@@ -709,7 +750,19 @@ def _format(node: Any, given: list[Any], kinds: Types) -> Any:
     return _call("printf", pattern, *values)
 
 
-LOCAL = ("Cast", "TimeToStr", "Hour", "Minute", "Second", "Day", "Month", "Year", "Quarter", "Week", "Extract")
+LOCAL = (
+    "Cast",
+    "TimeToStr",
+    "Hour",
+    "Minute",
+    "Second",
+    "Day",
+    "Month",
+    "Year",
+    "Quarter",
+    "Week",
+    "Extract",
+)
 """Where only the wall clock of a zone matters, which DuckDB has as a timestamp without one."""
 
 
@@ -720,7 +773,11 @@ def _at_time_zone(node: Any, given: list[Any], kinds: Types) -> Any:
     while parent is not None and type(parent).__name__ == "Paren":
         parent = parent.parent
     utc = zone.is_string and zone.this.upper() == "UTC"
-    if zone.is_string and not re.fullmatch(r"[+-]\d\d:\d\d", zone.this) and zone.this not in available_timezones():
+    if (
+        zone.is_string
+        and not re.fullmatch(r"[+-]\d\d:\d\d", zone.this)
+        and zone.this not in available_timezones()
+    ):
         raise QueryError(f"INVALID_FUNCTION_ARGUMENT: '{zone.this}' is not a valid time zone", 1000)
     if not utc and type(parent).__name__ not in LOCAL:
         raise QueryError(
@@ -739,7 +796,9 @@ def _unnest(node: Any, given: list[Any], kinds: Types) -> Any:
         if family(kind) == "map":
             columns += [_call("map_keys", value), _call("map_values", value)]
         elif family(kind) == "array" and family(str(kind)[:-2]) == "row":
-            columns += [_call("trino_fields", value, _number(n + 1)) for n in range(len(parts(str(kind)[:-2])))]
+            columns += [
+                _call("trino_fields", value, _number(n + 1)) for n in range(len(parts(str(kind)[:-2])))
+            ]
         else:
             columns.append(value)
     if len(columns) == 1 or None in kinds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ class Session:
         kinds = [kind for _, kind, *_ in cursor.description]
         names = _numbered([name for name, *_ in cursor.description])
         columns = [column_info(name, kind) for name, kind in zip(names, kinds, strict=True)]
-        writers = [partial(to_text, kind=kind) for kind in kinds]
+        writers: list[Callable[[Any], str | None]] = [partial(to_text, kind=kind) for kind in kinds]
         if any(kind.id == "interval" for kind in kinds):
             for place in athena_dialect.columns_of_months(tree):
                 columns[place] = describe(names[place], "interval year to month")

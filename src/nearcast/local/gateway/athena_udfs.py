@@ -38,7 +38,7 @@ def _hmac(algorithm: str) -> Any:
     return digest
 
 
-def _normalized(text: str, form: str) -> str:
+def _normalized(text: str, form: Any) -> str:
     return unicodedata.normalize(form, text)
 
 
@@ -55,6 +55,9 @@ FUNCTIONS: dict[str, tuple[Any, list[str], str]] = {
     "normal_cdf": (lambda mean, sd, v: NormalDist(mean, sd).cdf(v), ["DOUBLE"] * 3, "DOUBLE"),
     "inverse_normal_cdf": (lambda mean, sd, p: NormalDist(mean, sd).inv_cdf(p), ["DOUBLE"] * 3, "DOUBLE"),
     "trino_normalize": (_normalized, ["VARCHAR", "VARCHAR"], "VARCHAR"),
-    **{f"hmac_{name}": (_hmac(name), ["BLOB", "BLOB"], "BLOB") for name in ("md5", "sha1", "sha256", "sha512")},
+    **{
+        f"hmac_{name}": (_hmac(name), ["BLOB", "BLOB"], "BLOB")
+        for name in ("md5", "sha1", "sha256", "sha512")
+    },
 }
 """Functions by name, with the types of their arguments and result."""
