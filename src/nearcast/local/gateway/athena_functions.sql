@@ -13,7 +13,7 @@ CREATE MACRO trino_divide_whole(a, b) AS
 CREATE MACRO trino_unscaled(a, scale) AS
     CAST(CASE WHEN scale = 0 THEN CAST(a AS VARCHAR) ELSE replace(CAST(a AS VARCHAR), '.', '') END AS HUGEINT);
 CREATE MACRO trino_rounded_quotient(n, d) AS
-    n // d + CASE WHEN 2 * abs(n % d) >= abs(d) THEN sign(n) * sign(d) ELSE 0 END;
+    n // nullif(d, 0) + CASE WHEN 2 * abs(n % nullif(d, 0)) >= abs(d) THEN sign(n) * sign(d) ELSE 0 END;
 CREATE MACRO trino_scaled_digits(sign, digits, scale) AS
     sign || left(digits, len(digits) - scale) || '.' || right(digits, scale);
 CREATE MACRO trino_scaled(q, scale) AS trino_scaled_digits(
@@ -141,7 +141,7 @@ CREATE MACRO codepoint(s) AS CASE WHEN length(s) = 1 THEN unicode(s)
 CREATE MACRO hamming_distance(a, b) AS CASE WHEN length(a) = length(b) THEN hamming(a, b)
     ELSE trino_fail('INVALID_FUNCTION_ARGUMENT: The input strings to hamming_distance function must have the same length') END;
 CREATE MACRO trino_regexp_position(s, pattern) AS
-    CAST(CASE WHEN regexp_matches(s, pattern) THEN strpos(s, regexp_extract(s, pattern)) ELSE -1 END AS BIGINT);
+    CAST(CASE WHEN regexp_matches(s, pattern) THEN strpos(s, regexp_extract(s, pattern)) ELSE -1 END AS INTEGER);
 CREATE MACRO trino_repeat(a, n) AS CASE WHEN n >= 0 THEN list_transform(range(n), lambda i: a)
     ELSE [trino_fail_as('INVALID_FUNCTION_ARGUMENT: count argument of repeat function must be greater than or equal to 0', a)] END;
 CREATE MACRO url_extract_protocol(u) AS nullif(regexp_extract(u, '^([a-zA-Z][a-zA-Z0-9+.-]*):', 1), '');

@@ -63,9 +63,27 @@ class Operands:
             return [*self.bind(self._select(nodes))]
         except QueryError:
             if len(nodes) == 1:
-                return [None]
+                return self._bound_within(nodes)
         half = len(nodes) // 2
         return self._bound(nodes[:half]) + self._bound(nodes[half:])
+
+    def _bound_within(self, nodes: list[exp.Expr]) -> list[str | None]:
+        """Bind beside the sources of the SELECT around this one, whose columns may be named here."""
+        from sqlglot import exp
+
+        from nearcast.local.gateway.athena_errors import QueryError
+
+        around = self.scope.find_ancestor(exp.Select) if self.scope is not None else None
+        if around is None or around.args.get("from_") is None:
+            return [None]
+        inner = exp.Subquery(this=self._select(nodes), alias=exp.TableAlias(this=exp.to_identifier("inner_")))
+        outer = Operands(around, self.bind)._select([])
+        outer.set("expressions", [exp.Column(this=exp.Star(), table=exp.to_identifier("inner_"))])
+        outer.append("joins", exp.Join(this=inner, kind="CROSS"))
+        try:
+            return [*self.bind(outer)]
+        except QueryError:
+            return [None]
 
     def _select(self, nodes: list[exp.Expr]) -> exp.Select:
         from sqlglot import exp

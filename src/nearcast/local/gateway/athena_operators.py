@@ -192,8 +192,8 @@ def rewrites() -> dict[str, tuple[Callable[[Any], list[Any]], Rewrite]]:
         "Neg": (_this, _negate),
         "DPipe": (_both, _concatenate),
         "Concat": (lambda node: node.expressions, _texts_only),
-        "Avg": (_this, _average),
-        "Sum": (_this, _sum),
+        "Avg": (_argument, _average),
+        "Sum": (_argument, _sum),
         "Round": (_this, _round),
         "Trunc": (_this, _truncate),
         "Sign": (_this, _sign),
@@ -235,6 +235,13 @@ def _both(node: Any) -> list[Any]:
 
 def _this(node: Any) -> list[Any]:
     return [node.this]
+
+
+def _argument(node: Any) -> list[Any]:
+    """Return what an aggregate runs over, without its DISTINCT."""
+    from sqlglot import exp
+
+    return list(node.this.expressions[:1]) if isinstance(node.this, exp.Distinct) else [node.this]
 
 
 def _results(node: Any) -> list[Any]:
@@ -503,7 +510,7 @@ def _average(node: Any, given: list[Any], kinds: Types) -> Any:
         from sqlglot import exp
 
         _, scale = decimal(kind) or (0, 0)
-        total, count = exp.Sum(this=given[0].copy()), exp.Count(this=given[0].copy(), big_int=True)
+        total, count = exp.Sum(this=node.this.copy()), exp.Count(this=node.this.copy(), big_int=True)
         both = [_around_part(node, part) for part in (total, count)]
         mean = _call("trino_divide_decimals", *both, _number(scale), _number(0), _number(scale))
         outer = _outermost(node)
@@ -555,7 +562,7 @@ def _sum(node: Any, given: list[Any], kinds: Types) -> Any:
     if kinds[0] in INTEGERS:
         return _around(node, lambda total: _as(total, "BIGINT"))
     if kinds[0] == "INTERVAL":
-        node.this.replace(_call("trino_milliseconds", given[0]))
+        given[0].replace(_call("trino_milliseconds", given[0]))
         return _around(node, lambda total: _call("trino_from_milliseconds", total))
     return None
 
