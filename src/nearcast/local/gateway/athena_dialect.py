@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 UNNAMED = "_col"
-MACROS = Path(__file__).with_name("athena_functions.sql")
 FUNCTIONS = Path(__file__).with_name("athena_functions.txt")
 Transform = Callable[[Any], Any]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_dialect
-from nearcast.local.gateway.athena_errors import QueryError
+from nearcast.local.gateway import athena_dialect, athena_macros, athena_operators
+from nearcast.local.gateway.athena_errors import QueryError, from_duckdb
 from nearcast.local.gateway.athena_tables import NULL_PARTITION, CatalogTable, Partition, quote
 from nearcast.local.gateway.athena_types import to_duckdb
 
@@ -49,6 +50,7 @@ def kept_partitions(connection: Any, table: CatalogTable, conjuncts: list[exp.Ex
     partitions = table.partitions()
     if not conjuncts or not partitions:
         return partitions
+    conjuncts = [conjunct.copy() for conjunct in conjuncts]
     for conjunct in conjuncts:
         for column in conjunct.find_all(exp.Column):
             column.set("table", None)
@@ -61,16 +63,35 @@ def kept_partitions(connection: Any, table: CatalogTable, conjuncts: list[exp.Ex
     )
     connection.register("partition_values", pa.table({**columns, "place": pa.array(range(len(partitions)))}))
     try:
-        where = " AND ".join(f"({athena_dialect.to_duckdb(conjunct)})" for conjunct in conjuncts)
-        kept = connection.execute(
-            f"SELECT place FROM (SELECT place, {casts} FROM partition_values) WHERE {where}"
-        ).fetchall()
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW partition_keys AS SELECT place, {casts} FROM partition_values"
+        )
+        condition = exp.select("place").from_("partition_keys").where(*conjuncts, copy=False)
+        rewritten = athena_operators.rewrite(condition, partial(_types, connection), "")
+        kept = _run(connection, athena_dialect.to_duckdb(rewritten)).fetchall()
     except (duckdb.Error, QueryError):
         # The query itself will say what is wrong with the condition.
         return partitions
     finally:
+        connection.execute("DROP VIEW IF EXISTS partition_keys")
         connection.unregister("partition_values")
     return [partitions[place] for (place,) in kept]
+
+
+def _types(connection: Any, select: exp.Select) -> list[str]:
+    """Return the types of a SELECT's columns. Raises QueryError when it cannot be bound."""
+    import duckdb
+
+    try:
+        bound = _run(connection, f"SELECT * FROM ({athena_dialect.to_duckdb(select)}) LIMIT 0")
+    except duckdb.Error as error:
+        raise from_duckdb(error, "") from error
+    return [str(kind) for _, kind, *_ in bound.description]
+
+
+def _run(connection: Any, sql: str) -> Any:
+    athena_macros.define(connection, sql)
+    return connection.execute(sql)
 
 
 def _value(value: str) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_dialect, athena_operators, athena_udfs
+from nearcast.local.gateway import athena_dialect, athena_macros, athena_operators, athena_udfs
 from nearcast.local.gateway.athena_errors import QueryCancelledError, QueryError, from_duckdb, position
 from nearcast.local.gateway.athena_pruning import conjuncts_on_keys, kept_partitions
 from nearcast.local.gateway.athena_results import Result, Row
@@ -63,7 +63,6 @@ class Session:
         self.connection = duckdb.connect(config={"threads": 2})
         for setting in SETTINGS:
             self.connection.execute(setting)
-        self.connection.execute(athena_dialect.MACROS.read_text())
         athena_udfs.register(self.connection)
         folders = ", ".join(text(folder) for folder in readable)
         self.connection.execute(f"SET allowed_directories = [{folders}]")
@@ -109,6 +108,7 @@ class Session:
         if self.cutoff and self.scanned > self.cutoff:
             raise QueryCancelledError("Bytes scanned limit was exceeded")
         try:
+            athena_macros.define(self.connection, translated)
             return self.connection.execute(translated)
         except duckdb.InterruptException as error:
             raise QueryCancelledError from error
