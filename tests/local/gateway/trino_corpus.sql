@@ -1108,3 +1108,8 @@ WITH monthly AS (SELECT date_trunc('month', date) AS m, avg(close_price) AS mean
 SELECT nope FROM prices
 SELECT count(*) FROM prices WHERE volume = 'x'
 SELECT stock_symbol, date FROM prices WHERE close_price = (SELECT max(close_price) FROM prices)
+SELECT count(*) FROM raw_prices WHERE CAST(year AS integer) / 2 = 1006
+SELECT count(*) FROM raw_prices WHERE CAST(year AS decimal(10, 2)) / 3 = 671.33 AND month = '02'
+SELECT count(*) FROM prices WHERE CAST(year AS integer) % 4 = 2 AND upper(stock_symbol) = 'NFLX'
+SELECT month FROM raw_prices WHERE date = (SELECT max(date) - INTERVAL '1' DAY FROM raw_prices)
+SELECT p.date FROM prices p WHERE p.volume = (SELECT max(q.volume) FROM prices q WHERE q.year = p.year) ORDER BY 1

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nearcast.local.gateway.athena_families import INEXACT, NUMBER, TEXT, TIME, family, trino_name
+from nearcast.local.gateway.athena_build import call, mismatch
+from nearcast.local.gateway.athena_errors import QueryError
+from nearcast.local.gateway.athena_families import INEXACT, NUMBER, TEXT, TIME, family, parts, trino_name
 
 IMPOSSIBLE = {
     (TIME, NUMBER),
@@ -36,12 +38,19 @@ def cast(node: Any, value: Any, kind: str | None) -> Any:
     """
     from sqlglot import exp
 
-    from nearcast.local.gateway.athena_operators import mismatch
-
     to, known = node.to, exp.DataType
     target = family(_target(to))
     if (family(kind), target) in IMPOSSIBLE:
         raise mismatch(f"Cannot cast {trino_name(str(kind), value)} to {to.sql('trino').lower()}")
+    if _rounds_within(kind, to):
+        if str(kind) not in ("DOUBLE[]", "FLOAT[]"):
+            raise QueryError(
+                "NOT_SUPPORTED: The local Athena casts doubles within rows and maps to no other type"
+            )
+        element = exp.to_identifier("element")
+        inner = exp.Cast(this=element, to=to.expressions[0].copy())
+        whole = cast(inner, element, str(kind)[:-2]) or inner
+        return call("list_transform", value, exp.Lambda(this=whole, expressions=[element.copy()]))
     if to.is_type("json"):
         return (
             exp.Anonymous(this="trino_to_json", expressions=[value.copy()])
@@ -56,6 +65,28 @@ def cast(node: Any, value: Any, kind: str | None) -> Any:
         elif kind == "VARCHAR":
             node.set("this", exp.Anonymous(this="trino_whole_text", expressions=[value.copy()]))
     return None
+
+
+def _rounds_within(kind: str | None, to: Any) -> bool:
+    """Return whether doubles within an array, map or row are cast to what DuckDB writes or rounds otherwise."""
+    from sqlglot import exp
+
+    nested = family(kind)
+    if nested not in ("array", "map", "row") or not to.expressions:
+        return False
+    kinds = [str(kind)[:-2]] if nested == "array" else parts(str(kind))
+    if str(kind).startswith("STRUCT"):
+        kinds = [part.partition(" ")[2] for part in kinds]
+    inner = [part.args["kind"] if isinstance(part, exp.ColumnDef) else part for part in to.expressions]
+    return any(_leaf(one, other) for one, other in zip(kinds, inner, strict=False))
+
+
+def _leaf(kind: str, to: Any) -> bool:
+    from sqlglot import exp
+
+    if kind in INEXACT:
+        return bool(to.is_type(*exp.DataType.TEXT_TYPES, *exp.DataType.INTEGER_TYPES))
+    return _rounds_within(kind, to)
 
 
 def _text(node: Any, value: Any, kind: str | None) -> Any:

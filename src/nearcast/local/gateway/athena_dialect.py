@@ -1,24 +1,25 @@
 """From Athena's SQL (Trino's) to DuckDB's, so that a statement means here what it means on AWS.
 
-sqlglot translates; what it leaves different is in TRANSFORMS, and what neither can do is refused.
+sqlglot translates; what it leaves different whatever the types are is in `transforms`, what depends on types in
+athena_operators and athena_calls, and what neither can do is refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_joda
+from nearcast.local.gateway import athena_joda, athena_lambdas
+from nearcast.local.gateway.athena_build import call, number, text
 from nearcast.local.gateway.athena_errors import SYNTAX_ERROR, QueryError, position
+from nearcast.local.gateway.athena_literals import UNNAMED
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-UNNAMED = "_col"
 FUNCTIONS = Path(__file__).with_name("athena_functions.txt")
 Transform = Callable[[Any], Any]
 
@@ -113,102 +114,6 @@ def unnamed(tree: exp.Expr) -> int | None:
     return None
 
 
-TYPED = r"\b{kind}\s*'{text}'"
-"""How a literal with a type is written: ``DATE '2020-01-02'``. sqlglot makes the same of it as of a cast."""
-MOMENT = r"\d+-\d{1,2}-\d{1,2}(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:\s*[+-]\d{2}:?\d{2}| \w[\w/+-]*)?"
-
-
-def literals(tree: exp.Expr, sql: str) -> exp.Expr:
-    """Give typed literals their types and check them; a list of rows alone becomes a query of it.
-
-    Raises
-    ------
-    QueryError
-        A literal is not one of its type (INVALID_LITERAL).
-    """
-    from sqlglot import exp
-    from sqlglot.expressions.builders import apply_index_offset
-
-    if isinstance(tree, exp.Values):
-        first = tree.expressions[0]
-        width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
-        names = exp.TableAlias(
-            this=exp.to_identifier("t"), columns=[exp.to_identifier(f"{UNNAMED}{n}") for n in range(width)]
-        )
-        tree.set("alias", names)
-        tree = exp.select("*").from_(tree, copy=False)
-    node: Any
-    for node in list(tree.find_all(exp.Bracket)):
-        if node.args.get("offset") != 1:  # sqlglot counts from 0
-            node.set("expressions", apply_index_offset(node.this, node.expressions, 1, dialect="duckdb"))
-            node.set("offset", 1)
-    for node in list(tree.find_all(exp.Values)):
-        for row in list(node.expressions):
-            inner = row.expressions[0] if isinstance(row, exp.Tuple) and len(row.expressions) == 1 else row
-            if isinstance(inner, exp.Struct):
-                fields = exp.Tuple(expressions=inner.expressions)
-                fields.meta["row"] = True
-                row.replace(fields)
-    for node in list(tree.find_all(exp.Typeof)):
-        if isinstance(node.this, exp.Cast):
-            _keep_type(node)
-    for node in list(tree.find_all(exp.JSONValue, exp.JSONExists, exp.Anonymous)):
-        if node.name.lower().startswith("json_") or not isinstance(node, exp.Anonymous):
-            for path in list(node.find_all(exp.Literal)):
-                if path.is_string and path.this.startswith(("lax ", "strict ")):
-                    _json_mode(path)
-    for node in list(tree.find_all(exp.Cast)):
-        if isinstance(node.this, exp.Literal) and node.this.is_string:
-            _literal(node, node.this.this, sql)
-    for node in list(tree.find_all(exp.Anonymous)):
-        if node.name.lower() == "at_timezone" and len(node.expressions) == 2:
-            node.replace(exp.AtTimeZone(this=node.expressions[0], zone=node.expressions[1]))
-    return tree
-
-
-def _keep_type(node: Any) -> None:
-    """Note the type that is asked for: a text's length and a time's precision are lost on DuckDB's way."""
-    name = re.sub(r"decimal\((\d+), (\d+)\)", r"decimal(\1,\2)", node.this.to.sql("trino").lower())
-    if re.search(r"decimal(?!\()", name):
-        return
-    node.meta["type"] = re.sub(r"\b(timestamp|time)\b(?!\()", r"\1(3)", name)
-
-
-def _json_mode(path: Any) -> None:
-    mode, _, rest = path.this.partition(" ")
-    if mode == "strict" or not re.fullmatch(r"\$(?:\.\w+|\[\d+\])*", rest.strip()):
-        raise QueryError(f"NOT_SUPPORTED: The JSON path '{path.this}' is not supported by the local Athena")
-    path.set("this", rest.strip())
-
-
-def _literal(node: Any, text: str, sql: str) -> None:
-    kind = "TIMESTAMP" if node.to.this.name.startswith("TIMESTAMP") else node.to.this.name
-    written = re.search(TYPED.format(kind=kind, text=re.escape(text.replace("'", "''"))), sql, re.IGNORECASE)
-    if not written:
-        return
-    if kind == "DECIMAL":
-        whole, _, fraction = text.strip().lstrip("+-").partition(".")
-        size = max(len(whole.lstrip("0")) + len(fraction), 1)
-        node.set("to", exp_type(f"DECIMAL({size}, {len(fraction)})"))
-    if kind == "TIMESTAMP" and not re.fullmatch(MOMENT, text.strip()):
-        raise QueryError(f"INVALID_LITERAL: '{text}' is not a valid TIMESTAMP literal")
-    zone = re.search(r"(?:(?<=:\d\d)|(?<=\.\d{3})|\s)\s*([+-]\d\d:?\d\d|[A-Za-z][\w/+-]*)$", text.strip())
-    if kind == "TIMESTAMP" and zone and zone[1].upper() not in ("UTC", "Z", "+00:00"):
-        raise QueryError("NOT_SUPPORTED: The local Athena's timestamps with time zone are all in UTC")
-    if kind == "DATE":
-        try:
-            date.fromisoformat(text.strip())
-        except ValueError as error:
-            raise QueryError(f"INVALID_LITERAL: '{text}' is not a valid DATE literal") from error
-
-
-def exp_type(name: str) -> Any:
-    """Return a type of Trino's."""
-    from sqlglot import exp
-
-    return exp.DataType.build(name, dialect="trino")
-
-
 def to_duckdb(tree: exp.Expr) -> str:
     """Return DuckDB's SQL of a tree. Raises QueryError for what DuckDB has no equal to."""
     from sqlglot import ErrorLevel
@@ -243,33 +148,33 @@ def _from_the_leaves(tree: exp.Expr, rewrite: Transform) -> exp.Expr:
 def transforms() -> dict[str, Transform]:
     """Return what replaces a node, by the name of its class, whatever the types within it."""
     return {
-        "RegexpExtract": lambda node: _call(
-            "trino_regexp_extract", node.this, node.expression, node.args.get("group") or _number(0)
+        "RegexpExtract": lambda node: call(
+            "trino_regexp_extract", node.this, node.expression, node.args.get("group") or number(0)
         ),
         "RegexpReplace": _group_references,
-        "SplitPart": lambda node: _call(
+        "SplitPart": lambda node: call(
             "trino_split_part", node.this, node.args["delimiter"], node.args["part_index"]
         ),
         "Split": lambda node: (
-            _call("trino_split", node.this, node.expression, node.args["limit"])
+            call("trino_split", node.this, node.expression, node.args["limit"])
             if node.args.get("limit")
             else node
         ),
-        "ArraySlice": lambda node: _call("trino_slice", node.this, node.args["start"], node.args["end"]),
+        "ArraySlice": lambda node: call("trino_slice", node.this, node.args["start"], node.args["end"]),
         "Extract": _field,
         "JSONExtractScalar": _json("trino_json_scalar"),
         "JSONExtract": _json("trino_json_extract"),
-        "FromISO8601Date": lambda node: _call("trino_iso_date", node.this),
-        "FromISO8601Timestamp": lambda node: _call("trino_iso_timestamp", node.this),
+        "FromISO8601Date": lambda node: call("trino_iso_date", node.this),
+        "FromISO8601Timestamp": lambda node: call("trino_iso_timestamp", node.this),
         "JSONObject": lambda node: _whole(node, "VARCHAR"),
-        "Reduce": _reduce,
+        "Reduce": athena_lambdas.reduce,
         "GroupConcat": _separator,
         "ApproxQuantile": _approximate_percentile,
         "ArgMax": _at_extreme("arg_max"),
         "ArgMin": _at_extreme("arg_min"),
-        "SHA2Digest": lambda node: _call("sha512", node.this) if node.args["length"].name == "512" else node,
-        "Normalize": lambda node: _call("trino_normalize", node.this, _text(node.text("form") or "NFC")),
-        "JSONValue": lambda node: _call("trino_json_scalar", node.this, node.args["path"]),
+        "SHA2Digest": lambda node: call("sha512", node.this) if node.args["length"].name == "512" else node,
+        "Normalize": lambda node: call("trino_normalize", node.this, text(node.text("form") or "NFC")),
+        "JSONValue": lambda node: call("trino_json_scalar", node.this, node.args["path"]),
         "TimeToStr": _iso_week,
         "ParseDatetime": lambda node: _joda("trino_parse_datetime", node.this, node.args["format"]),
         "UnixToTime": _in_utc,
@@ -326,24 +231,6 @@ ANONYMOUS = {
 """Macros by the names of functions that DuckDB has too, with another meaning."""
 
 
-def _call(name: str, *arguments: Any) -> Any:
-    from sqlglot import exp
-
-    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
-
-
-def _text(value: str) -> Any:
-    from sqlglot import exp
-
-    return exp.Literal.string(value)
-
-
-def _number(value: int) -> Any:
-    from sqlglot import exp
-
-    return exp.Literal.number(value)
-
-
 def _group_references(node: Any) -> Any:
     """Write Java's groups as RE2's: ``(?<name>`` as ``(?P<name>``, and ``$1`` in a replacement as ``\\1``."""
     from sqlglot import exp
@@ -353,21 +240,23 @@ def _group_references(node: Any) -> Any:
     if isinstance(replacement, exp.Lambda):
         raise QueryError("NOT_SUPPORTED: regexp_replace with a function is not supported by the local Athena")
     if pattern.is_string and "(?<" in pattern.this:
-        text = re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern.this)
-        node.set("expression", _text(text))
-        names = dict(re.compile(text).groupindex)
+        written = re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern.this)
+        node.set("expression", text(written))
+        names = dict(re.compile(written).groupindex)
     if isinstance(replacement, exp.Literal):
-        text = re.sub(r"\$\{(\w+)\}", lambda found: f"\\{names.get(found[1], found[0])}", replacement.this)
-        node.set("replacement", _text(re.sub(r"\$(\d)", r"\\\1", text)))
+        numbered = re.sub(
+            r"\$\{(\w+)\}", lambda found: f"\\{names.get(found[1], found[0])}", replacement.this
+        )
+        node.set("replacement", text(re.sub(r"\$(\d)", r"\\\1", numbered)))
     elif replacement is not None:
-        node.set("replacement", _call("replace", replacement, _text("$"), _text("\\")))
+        node.set("replacement", call("replace", replacement, text("$"), text("\\")))
     return node
 
 
 def _renamed(name: str) -> Transform:
     def rewrite(node: Any) -> Any:
         operands = [value for key in node.arg_types for value in _listed(node.args.get(key))]
-        return _call(name, *operands)
+        return call(name, *operands)
 
     return rewrite
 
@@ -412,12 +301,12 @@ def _json(macro: str) -> Transform:
                 raise QueryError(
                     f"INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '{path.sql('athena')[1:-1]}'", 1000
                 )
-            path = _text("$" + "".join(_step(step) for step in steps))
+            path = text("$" + "".join(_step(step) for step in steps))
         elif path.is_string:  # sqlglot found no path in it
             if path.this.startswith(("lax", "strict")):
                 raise QueryError("NOT_SUPPORTED: json_query is not supported by the local Athena")
             raise QueryError(f"INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '{path.this}'", 1000)
-        return _call(macro, node.this, path)
+        return call(macro, node.this, path)
 
     return rewrite
 
@@ -430,20 +319,9 @@ def _step(step: Any) -> str:
     return f"[{step.this}]" if isinstance(step, exp.JSONPathSubscript) else ""
 
 
-def _reduce(node: Any) -> Any:
-    """Fold an array; the first lambda's result has the type of the initial value, the second one's is the result."""
-    from sqlglot import exp
-
-    folded = _call("list_reduce", node.this, node.args["merge"], node.args["initial"])
-    finish = node.args.get("finish")
-    if finish is None or finish.this == finish.expressions[0]:
-        return folded
-    return _call("list_extract", _call("list_transform", exp.Array(expressions=[folded]), finish), _number(1))
-
-
 def _separator(node: Any) -> Any:
     if node.args.get("separator") is None:
-        node.set("separator", _text(""))
+        node.set("separator", text(""))
     return node
 
 
@@ -451,7 +329,7 @@ def _approximate_percentile(node: Any) -> Any:
     """Take a value of the column's own type, as Trino does; DuckDB's exact quantile is within any bound."""
     if node.args.get("weight") is not None:  # no counterpart
         raise QueryError("NOT_SUPPORTED: approx_percentile with weights is not supported by the local Athena")
-    return _call("quantile_disc", node.this, node.args["quantile"])
+    return call("quantile_disc", node.this, node.args["quantile"])
 
 
 def _at_extreme(name: str) -> Transform:
@@ -459,7 +337,7 @@ def _at_extreme(name: str) -> Transform:
 
     def rewrite(node: Any) -> Any:
         count = node.args.get("count")
-        return _call(name, *_both(node), count) if count else _call(f"{name}_null", *_both(node))
+        return call(name, *_both(node), count) if count else call(f"{name}_null", *_both(node))
 
     return rewrite
 
@@ -471,14 +349,14 @@ def _both(node: Any) -> list[Any]:
 def _iso_week(node: Any) -> Any:
     format_ = node.args["format"]
     if format_.is_string:
-        node.set("format", _text(format_.this.replace("%v", "%V")))
+        node.set("format", text(format_.this.replace("%v", "%V")))
     return node
 
 
 def _joda(name: str, value: Any, pattern: Any) -> Any:
     if not pattern.is_string:
         raise QueryError("NOT_SUPPORTED: The local Athena takes a date pattern as a literal only")
-    return _call(name, value, _text(athena_joda.strftime(pattern.this)))
+    return call(name, value, text(athena_joda.strftime(pattern.this)))
 
 
 def _in_utc(node: Any) -> Any:
@@ -512,8 +390,8 @@ def _interval_literal(node: Any) -> Any:
         raise QueryError(f"INVALID_LITERAL: '{node.this.name}' is not a valid INTERVAL literal")
     sign, *amounts = found.groups()
     units = ("YEAR", "MONTH") if first == "YEAR" else UNITS[UNITS.index(first) :]
-    text = " ".join(f"{sign}{amount} {unit}" for amount, unit in zip(amounts, units, strict=False))
-    return exp.Cast(this=_text(text), to=exp.DataType.build("INTERVAL", dialect="duckdb"))
+    units_written = " ".join(f"{sign}{amount} {unit}" for amount, unit in zip(amounts, units, strict=False))
+    return exp.Cast(this=text(units_written), to=exp.DataType.build("INTERVAL", dialect="duckdb"))
 
 
 def _whole(node: Any, kind: str) -> Any:
@@ -524,73 +402,12 @@ def _whole(node: Any, kind: str) -> Any:
 
 def _anonymous(node: Any) -> Any:
     name = node.name.lower()
-    if name in MATCHES:
-        return _match(node, *MATCHES[name])
+    if name in athena_lambdas.MATCHES:
+        return athena_lambdas.match(node, *athena_lambdas.MATCHES[name])
     if name in ("map_filter", "transform_values", "transform_keys", "map_zip_with", "zip_with"):
-        return _over_pairs(name, *node.expressions)
+        return athena_lambdas.over_pairs(name, *node.expressions)
     if name == "format_datetime" and len(node.expressions) == 2:
         return _joda("strftime", *node.expressions)
     if name == "json_array":
         return _whole(node, "VARCHAR")
-    return _call(ANONYMOUS[name], *node.expressions) if name in ANONYMOUS else node
-
-
-MATCHES = {
-    "any_match": ("bool_or", "false"),
-    "all_match": ("bool_and", "true"),
-    "none_match": ("bool_or", "false"),
-}
-"""The aggregate of a lambda's results over an array, and what it is over none."""
-
-
-def _match(node: Any, aggregate: str, empty: str) -> Any:
-    from sqlglot import exp
-
-    array, test = node.expressions
-    found = _call("list_aggregate", _call("list_transform", array, test), _text(aggregate))
-    nothing = exp.EQ(this=_call("len", array), expression=_number(0))
-    whole = exp.Case(ifs=[exp.If(this=nothing, true=exp.Boolean(this=empty == "true"))], default=found)
-    return exp.Paren(this=exp.Not(this=whole) if node.name.lower() == "none_match" else whole)
-
-
-def _over_pairs(name: str, *arguments: Any) -> Any:
-    """Write a function of a map's keys and values, or of two arrays, as a transformation of their places."""
-    from sqlglot import exp
-
-    *given, lambda_ = arguments
-    place = exp.to_identifier("place")
-    first = given[0]
-    if name == "zip_with":
-        sizes = [_call("len", array) for array in given]
-        stand_ins = [_call("list_extract", array, place) for array in given]
-        count = _call("greatest", *sizes)
-    else:
-        key = _call("list_extract", _call("map_keys", first), place)
-        values = [_call("list_extract", _call("map_values", first), place)]
-        values += [_call("list_extract", _call("map_extract", other, key), _number(1)) for other in given[1:]]
-        stand_ins = [key, *values]
-        count = _call("len", _call("map_keys", first))
-    names = [parameter.name for parameter in lambda_.expressions]
-    body = _replaced(lambda_.this, dict(zip(names, stand_ins, strict=True)))
-    places = _call("range", _number(1), exp.Add(this=count, expression=_number(1)))
-    if name == "map_filter":
-        places = _call("list_filter", places, exp.Lambda(this=body, expressions=[place.copy()]))
-        body = stand_ins[1]
-    if name == "zip_with":
-        return _call("list_transform", places, exp.Lambda(this=body, expressions=[place.copy()]))
-    keys = body if name == "transform_keys" else stand_ins[0]
-    kept = stand_ins[1] if name == "transform_keys" else body
-    pair = exp.Lambda(this=_call("row", keys, kept), expressions=[place.copy()])
-    return _call("map_from_entries", _call("list_transform", places, pair))
-
-
-def _replaced(body: Any, stand_ins: dict[str, Any]) -> Any:
-    """Return a lambda's body with its parameters replaced."""
-    from sqlglot import exp
-
-    holder = exp.Paren(this=body.copy())
-    for found in list(holder.find_all(exp.Identifier)):
-        column = found.parent if isinstance(found.parent, exp.Column) and not found.parent.table else found
-        if found.name in stand_ins and not isinstance(found.parent, (exp.Dot, exp.Lambda)):
-            column.replace(exp.Paren(this=stand_ins[found.name].copy()))
-    return holder
+    return call(ANONYMOUS[name], *node.expressions) if name in ANONYMOUS else node

@@ -9,7 +9,7 @@ CREATE MACRO is_inexact(a) AS typeof(a) IN ('DOUBLE', 'FLOAT');
 -- is divided as the whole number that it is times a power of ten; the caller knows the scales and the result's type.
 CREATE MACRO trino_divide_doubles(a, b) AS a / b;
 CREATE MACRO trino_divide_whole(a, b) AS
-    CASE WHEN b = 0 THEN cast_to_type('Division by zero', a // b) ELSE a // b END;
+    CASE WHEN b = 0 AND a IS NOT NULL THEN cast_to_type('Division by zero', a // b) ELSE a // b END;
 CREATE MACRO trino_unscaled(a, scale) AS
     CAST(CASE WHEN scale = 0 THEN CAST(a AS VARCHAR) ELSE replace(CAST(a AS VARCHAR), '.', '') END AS HUGEINT);
 CREATE MACRO trino_rounded_quotient(n, d) AS
@@ -19,11 +19,11 @@ CREATE MACRO trino_scaled_digits(sign, digits, scale) AS
 CREATE MACRO trino_scaled(q, scale) AS trino_scaled_digits(
     CASE WHEN q < 0 THEN '-' ELSE '' END, lpad(CAST(abs(q) AS VARCHAR), CAST(greatest(scale + 1, len(CAST(abs(q) AS VARCHAR))) AS INTEGER), '0'), scale);
 CREATE MACRO trino_divide_decimals(a, b, s1, s2, scale) AS
-    CASE WHEN b = 0 THEN CAST(trino_fail('DIVISION_BY_ZERO: Division by zero') AS VARCHAR)
+    CASE WHEN b = 0 AND a IS NOT NULL THEN CAST(trino_fail('DIVISION_BY_ZERO: Division by zero') AS VARCHAR)
     ELSE trino_scaled(trino_rounded_quotient(
         trino_unscaled(a, s1) * CAST('1' || repeat('0', scale + s2 - s1) AS HUGEINT), trino_unscaled(b, s2)), scale) END;
 CREATE MACRO trino_modulo(a, b) AS
-    CASE WHEN b = 0 AND NOT (is_inexact(a) OR is_inexact(b)) THEN cast_to_type('Division by zero', a % b) ELSE a % b END;
+    CASE WHEN b = 0 AND a IS NOT NULL AND NOT (is_inexact(a) OR is_inexact(b)) THEN cast_to_type('Division by zero', a % b) ELSE a % b END;
 -- Operands of types that are not known before the query runs: within lambdas over columns of outer queries.
 CREATE MACRO trino_divide(a, b) AS CASE
     WHEN (typeof(a) LIKE 'DECIMAL%' OR typeof(b) LIKE 'DECIMAL%') AND NOT (is_inexact(a) OR is_inexact(b))

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_dialect, athena_macros, athena_operators, athena_udfs
+from nearcast.local.gateway import (
+    athena_dialect,
+    athena_literals,
+    athena_macros,
+    athena_operators,
+    athena_udfs,
+)
 from nearcast.local.gateway.athena_errors import QueryCancelledError, QueryError, from_duckdb, position
 from nearcast.local.gateway.athena_pruning import conjuncts_on_keys, kept_partitions
 from nearcast.local.gateway.athena_results import Result, Row
@@ -136,7 +142,7 @@ class Session:
         tree = tree.copy()
         athena_dialect.name_columns(tree)
         with_path = any(column.name == PATH_COLUMN for column in tree.find_all(exp.Column))
-        tree = athena_dialect.literals(tree, sql)
+        tree = athena_literals.literals(tree, sql)
         if isinstance(tree, exp.Query):
             self._bind_tables(tree, sql, database, depth, with_path)
         tree = athena_operators.rewrite(tree, self._types, sql)
@@ -251,9 +257,9 @@ def _empty(table: CatalogTable, with_path: bool) -> str:
 
 def _numbered(names: list[str]) -> list[str]:
     """Number the columns without a name by their place in the result, which a ``*`` before them moves."""
-    unnamed = re.compile(rf"{athena_dialect.UNNAMED}\d+")
+    unnamed = re.compile(rf"{athena_literals.UNNAMED}\d+")
     return [
-        f"{athena_dialect.UNNAMED}{place}" if unnamed.fullmatch(name) else name
+        f"{athena_literals.UNNAMED}{place}" if unnamed.fullmatch(name) else name
         for place, name in enumerate(names)
     ]
 

@@ -12,6 +12,8 @@ from decimal import Decimal
 from statistics import NormalDist
 from typing import Any
 
+from nearcast.local.gateway.athena_types import java_double
+
 
 def register(connection: Any) -> None:
     """Add the functions to a DuckDB connection; each gives null for null."""
@@ -43,6 +45,7 @@ def _normalized(text: str, form: Any) -> str:
 
 
 FUNCTIONS: dict[str, tuple[Any, list[str], str]] = {
+    "trino_java_text": (java_double, ["DOUBLE"], "VARCHAR"),
     "trino_double_text": (double_text, ["DOUBLE"], "VARCHAR"),
     "sha512": (lambda data: hashlib.sha512(data).digest(), ["BLOB"], "BLOB"),
     "crc32": (lambda data: zlib.crc32(data), ["BLOB"], "BIGINT"),
