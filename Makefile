@@ -27,7 +27,7 @@ check: $(ENVIRONMENT) ## Check style, types, templates and the links of the docu
 	$(BIN)/python tools/check_docs.py
 
 trino-oracle: $(ENVIRONMENT) $(JARS) ## Record again what a real Trino answers to the corpus (first: 850 MB to fetch)
-	@PYTHONPATH=. $(BIN)/python tools/trino_oracle.py
+	@PYTHONPATH=src:. $(BIN)/python tools/trino_oracle.py
 
 clean: ## Stop the services of ./.nearcast, remove it (all data of runs!) and the tools' caches
 	@if [ -d .nearcast ] && [ -x $(BIN)/nearcast ]; then NEARCAST_HOME=.nearcast $(BIN)/nearcast down; fi
