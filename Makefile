@@ -1,7 +1,7 @@
 # Everything starts here: `make demo` and `make test` set up what they need, then run.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check clean trino-oracle
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -10,7 +10,7 @@ JARS := .venv/.jars
 CACHES := .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache dist
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'The first run downloads up to 4 GB (Python packages, on Linux mostly PyTorch with CUDA) and 119 MB (Spark jars).'
 
 demo: $(ENVIRONMENT) $(JARS) ## Run the whole path on real prices (ARGS="--symbol AAPL --live-rows 20" …)
@@ -25,6 +25,9 @@ check: $(ENVIRONMENT) ## Check style, types, templates and the links of the docu
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infrastructure/*.yaml
 	$(BIN)/python tools/check_docs.py
+
+trino-oracle: $(ENVIRONMENT) $(JARS) ## Record again what a real Trino answers to the corpus (first: 850 MB to fetch)
+	@PYTHONPATH=src:. $(BIN)/python tools/trino_oracle.py
 
 clean: ## Stop the services of ./.nearcast, remove it (all data of runs!) and the tools' caches
 	@if [ -d .nearcast ] && [ -x $(BIN)/nearcast ]; then NEARCAST_HOME=.nearcast $(BIN)/nearcast down; fi

@@ -1,7 +1,7 @@
 """Write Hudi tables of two commits with Spark and the Glue job's own upsert: ``make_hudi_table FOLDER ROWS``.
 
-ROWS is a JSON file: a list of commits, each a list of rows in the order of the job's SPARK_SCHEMA. In FOLDER are
-then ``copy-on-write`` and ``merge-on-read``, the same commits in tables of the two types.
+ROWS is a JSON file: of ``copy-on-write`` and ``merge-on-read`` the commits, each a list of rows in the order of the
+job's SPARK_SCHEMA. In FOLDER is then a table of each type.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def main() -> None:
         AWS_SECRET_ACCESS_KEY="none",
     )
     spark = spark_host.session(folder)
-    for table_type in ("copy-on-write", "merge-on-read"):
+    for table_type, commits in rows.items():
         kind = table_type.upper().replace("-", "_")
         job = hudi_job.Job("", (folder / table_type).as_uri(), "", "prices", table_type=kind)
-        for commit in rows:
+        for commit in commits:
             hudi_job.upsert(
                 spark, job, [(row[0], date.fromisoformat(row[1]), *row[2:], {}) for row in commit]
             )

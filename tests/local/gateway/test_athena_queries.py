@@ -159,7 +159,7 @@ def test_broken_json_fails_the_query_unless_the_table_says_to_ignore_it(athena: 
             "TYPE_MISMATCH: line 1:36: Cannot apply operator: date > varchar(10)",
         ),
         ("SELECT * FROM raw_prices a, raw_prices b WHERE volume > 0", "AMBIGUOUS_NAME: "),
-        ("SELECT typeof(1)", "NOT_SUPPORTED: "),
+        ("SELECT typeof(upper(stock_symbol)) FROM raw_prices", "NOT_SUPPORTED: "),
         ("SELECT CAST('x' AS integer)", "INVALID_CAST_ARGUMENT: "),
         ("SELECT 9223372036854775807 + 1", "NUMERIC_VALUE_OUT_OF_RANGE: "),
         ("SELECT (SELECT close_price FROM raw_prices)", "SUBQUERY_MULTIPLE_ROWS: "),

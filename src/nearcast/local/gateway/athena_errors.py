@@ -11,7 +11,20 @@ import re
 USER, SYSTEM = 2, 1
 RESOURCES, USER_ERROR, DATA_ERROR, DDL_ERROR, SYNTAX_ERROR = 0, 1000, 1001, 1003, 1006
 
+RAISED = "|".join(
+    (
+        *(
+            "INVALID_FUNCTION_ARGUMENT",
+            "INVALID_CAST_ARGUMENT",
+            "NUMERIC_VALUE_OUT_OF_RANGE",
+            "DIVISION_BY_ZERO",
+        ),
+        *("NOT_SUPPORTED", "FUNCTION_NOT_FOUND"),
+    )
+)
+"""The names that the macros' own errors begin with (athena_functions.sql)."""
 PATTERNS: tuple[tuple[str, str, int], ...] = (
+    (rf"'((?:{RAISED}): [^\n']+)'", "{0}", 1000),
     (r'Referenced column "([^"]+)" not found', "COLUMN_NOT_FOUND: {at}Column '{0}' cannot be resolved", 1006),
     (r'Referenced table "([^"]+)" not found', "COLUMN_NOT_FOUND: {at}Column '{0}' cannot be resolved", 1006),
     (
@@ -25,9 +38,27 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         "EXPRESSION_NOT_AGGREGATE: {at}'\"{0}\"' must be an aggregate expression or appear in GROUP BY clause",
         1006,
     ),
-    (r"(NOT_SUPPORTED: [^\n']+)", "{0}", 1006),
-    (r"(INVALID_CAST_ARGUMENT: [^\n']+)", "{0}", 1000),
     (r"Division by zero", "DIVISION_BY_ZERO: Division by zero", 1000),
+    (r"Type (?:DOUBLE|FLOAT) with value .* can't be cast", "INVALID_CAST_ARGUMENT: {text}", 1000),
+    (
+        r"value (\S+) can't be cast because the value is out of range for the destination type U?INT",
+        "NUMERIC_VALUE_OUT_OF_RANGE: Out of range: {0}",
+        1000,
+    ),
+    (r"aggregate function calls cannot be nested", "NESTED_AGGREGATION: Cannot nest aggregations", 1006),
+    (
+        r"clause cannot contain (?:aggregates|window functions)",
+        "EXPRESSION_NOT_SCALAR: WHERE clause cannot contain aggregations, window functions or grouping operations",
+        1006,
+    ),
+    (r"ORDER term out of range", "INVALID_COLUMN_REFERENCE: ORDER BY position is not in select list", 1006),
+    (
+        r"Set operations can only apply to expressions with the same number",
+        "TYPE_MISMATCH: The queries have different numbers of fields",
+        1006,
+    ),
+    (r"as base64", "INVALID_FUNCTION_ARGUMENT: {text}", 1000),
+    (r"Unknown TimeZone '([^']*)'", "INVALID_FUNCTION_ARGUMENT: '{0}' is not a valid time zone", 1000),
     (
         r"More than one row returned by a subquery",
         "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows",
@@ -38,9 +69,10 @@ PATTERNS: tuple[tuple[str, str, int], ...] = (
         "NOT_SUPPORTED: {at}Function '{0}' is not supported by the local Athena",
         1006,
     ),
+    (r"(?:function call \"\W|argument types '\W|Cannot (?:compare|mix))", "TYPE_MISMATCH: {text}", 1006),
     (
-        r"(?:No function|Macro \w+\(\) does not|No macro|Cannot (?:compare|mix))",
-        "TYPE_MISMATCH: {text}",
+        r"(?:No function|Could not choose a best candidate|Macro \w+\(\) does not|No macro)",
+        "FUNCTION_NOT_FOUND: Unexpected parameters: {text}",
         1006,
     ),
     (r"(HIVE_BAD_DATA: [^\n]+)", "{0}", 1001),

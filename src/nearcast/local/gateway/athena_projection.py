@@ -193,7 +193,7 @@ def _injected(key: str, connection: Any, conjuncts: list[exp.Expr]) -> list[str]
     import duckdb
     from sqlglot import exp
 
-    from nearcast.local.gateway import athena_dialect
+    from nearcast.local.gateway import athena_dialect, athena_macros
 
     values: set[str] | None = None
     for conjunct in conjuncts:
@@ -205,6 +205,7 @@ def _injected(key: str, connection: Any, conjuncts: list[exp.Expr]) -> list[str]
             break
         try:
             shown = ", ".join(f"CAST({athena_dialect.to_duckdb(item)} AS VARCHAR)" for item in constants)
+            athena_macros.define(connection, shown)
             (row,) = connection.execute(f"SELECT {shown}").fetchall()
             found = {value for value in row if value is not None}
         except duckdb.Error:

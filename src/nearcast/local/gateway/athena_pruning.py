@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_dialect, athena_projection
-from nearcast.local.gateway.athena_errors import QueryError
+from nearcast.local.gateway import athena_dialect, athena_macros, athena_operators, athena_projection
+from nearcast.local.gateway.athena_errors import QueryError, from_duckdb
 from nearcast.local.gateway.athena_tables import NULL_PARTITION, CatalogTable, Partition, quote, text
 from nearcast.local.gateway.athena_types import to_duckdb
 
@@ -47,6 +48,7 @@ def kept_partitions(connection: Any, table: CatalogTable, conjuncts: list[exp.Ex
     """
     from sqlglot import exp
 
+    conjuncts = [conjunct.copy() for conjunct in conjuncts]
     for conjunct in conjuncts:
         for column in conjunct.find_all(exp.Column):
             column.set("table", None)
@@ -82,13 +84,19 @@ def _kept(
     most = athena_projection.MAX_PARTITIONS + 1
     whole = f"SELECT {shown} FROM {', '.join(names)}"
     try:
-        where = " AND ".join(f"({athena_dialect.to_duckdb(conjunct)})" for conjunct in conjuncts) or "true"
-        query = f"SELECT {shown} FROM (SELECT {casts} FROM {', '.join(names)}) WHERE {where} LIMIT {most}"
-        kept: list[tuple[str, ...]] = connection.execute(query).fetchall()
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW partition_keys AS SELECT {casts} FROM {', '.join(names)}"
+        )
+        condition = exp.select(*(exp.column(f"text {key}", quoted=True) for key in table.keys))
+        condition = condition.from_("partition_keys").where(*conjuncts, copy=False)
+        rewritten = athena_operators.rewrite(condition, partial(_types, connection), "")
+        found = _run(connection, f"{athena_dialect.to_duckdb(rewritten)} LIMIT {most}")
+        kept: list[tuple[str, ...]] = found.fetchall()
     except (duckdb.Error, QueryError):
         # The query itself will say what is wrong with the condition.
         kept = connection.execute(f"{whole} LIMIT {most}").fetchall()
     finally:
+        connection.execute("DROP VIEW IF EXISTS partition_keys")
         for name in names:
             connection.unregister(name)
     return kept
@@ -98,3 +106,19 @@ def _texts(columns: dict[str, list[str]]) -> Any:
     import pyarrow as pa
 
     return pa.table({f"text {key}": pa.array(values, pa.string()) for key, values in columns.items()})
+
+
+def _types(connection: Any, select: exp.Select) -> list[str]:
+    """Return the types of a SELECT's columns. Raises QueryError when it cannot be bound."""
+    import duckdb
+
+    try:
+        bound = _run(connection, f"SELECT * FROM ({athena_dialect.to_duckdb(select)}) LIMIT 0")
+    except duckdb.Error as error:
+        raise from_duckdb(error, "") from error
+    return [str(kind) for _, kind, *_ in bound.description]
+
+
+def _run(connection: Any, sql: str) -> Any:
+    athena_macros.define(connection, sql)
+    return connection.execute(sql)

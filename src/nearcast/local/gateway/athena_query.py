@@ -5,9 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nearcast.local.gateway import athena_comparisons, athena_dialect, athena_information
+from nearcast.local.gateway import (
+    athena_dialect,
+    athena_information,
+    athena_literals,
+    athena_macros,
+    athena_operators,
+    athena_udfs,
+)
 from nearcast.local.gateway.athena_errors import QueryCancelledError, QueryError, from_duckdb, position
 from nearcast.local.gateway.athena_information import DescribingTable
 from nearcast.local.gateway.athena_pruning import conjuncts_on_keys, kept_partitions
@@ -22,7 +31,7 @@ from nearcast.local.gateway.athena_tables import (
     quote,
     text,
 )
-from nearcast.local.gateway.athena_types import column_info, describe, to_duckdb, to_text
+from nearcast.local.gateway.athena_types import column_info, describe, months, to_duckdb, to_text
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -57,11 +66,12 @@ class Session:
         self.cutoff = cutoff
         self.scanned = 0
         self.bound = 0
+        self.typed: dict[str, str] = {}
         self.stopped = False
         self.connection = duckdb.connect(config={"threads": 2})
         for setting in SETTINGS:
             self.connection.execute(setting)
-        self.connection.execute(athena_dialect.MACROS.read_text())
+        athena_udfs.register(self.connection)
         folders = ", ".join(text(folder) for folder in readable)
         self.connection.execute(f"SET allowed_directories = [{folders}]")
         self.connection.execute("SET enable_external_access = false")
@@ -82,9 +92,14 @@ class Session:
         kinds = [kind for _, kind, *_ in cursor.description]
         names = _numbered([name for name, *_ in cursor.description])
         columns = [column_info(name, kind) for name, kind in zip(names, kinds, strict=True)]
+        writers: list[Callable[[Any], str | None]] = [partial(to_text, kind=kind) for kind in kinds]
+        if any(kind.id == "interval" for kind in kinds):
+            for place in athena_dialect.columns_of_months(tree):
+                columns[place] = describe(names[place], "interval year to month")
+                writers[place] = months
         rows: list[Row] = []
         while batch := self._fetch(cursor, sql):
-            rows += ([to_text(v, kind) for v, kind in zip(row, kinds, strict=True)] for row in batch)
+            rows += ([write(v) for v, write in zip(row, writers, strict=True)] for row in batch)
         return Result(columns, rows)
 
     def validate(self, tree: exp.Expr, sql: str) -> Result:
@@ -107,6 +122,7 @@ class Session:
         if self.cutoff and self.scanned > self.cutoff:
             raise QueryCancelledError("Bytes scanned limit was exceeded")
         try:
+            athena_macros.define(self.connection, translated)
             return self.connection.execute(translated)
         except duckdb.InterruptException as error:
             raise QueryCancelledError from error
@@ -133,9 +149,21 @@ class Session:
         athena_dialect.check(tree, sql)
         tree = tree.copy()
         athena_dialect.name_columns(tree)
+        tree = athena_literals.literals(tree, sql)
         if isinstance(tree, exp.Query):
             self._bind_tables(tree, sql, database, depth)
+        tree = athena_operators.rewrite(tree, self._types, sql)
         return athena_dialect.to_duckdb(tree)
+
+    def _types(self, select: exp.Select) -> list[str]:
+        """Return the types of a SELECT's columns: bound on tables that have no rows, and not run."""
+        from sqlglot import exp
+
+        for table in select.find_all(exp.Table):
+            if table.name in self.typed:
+                table.set("this", exp.to_identifier(self.typed[table.name], quoted=True))
+        bound = self.execute(f"SELECT * FROM ({athena_dialect.to_duckdb(select)}) LIMIT 0", "")
+        return [str(kind) for _, kind, *_ in bound.description]
 
     def _bind_tables(self, tree: exp.Query, sql: str, database: str, depth: int) -> None:
         from sqlglot import exp
@@ -154,7 +182,6 @@ class Session:
                 for node, source in scope.selected_sources.values()
                 if isinstance(node, exp.Table) and isinstance(source, exp.Table)
             ]
-            athena_comparisons.check(scope, {node.alias_or_name: table for node, table in tables}, sql)
             for node, table in tables:
                 conjuncts = conjuncts_on_keys(scope, node.alias_or_name, table.keys)
                 _point_to(node, self._bind(table, conjuncts, sql, depth, names, read))
@@ -199,7 +226,10 @@ class Session:
             kept = kept_partitions(self.connection, table, conjuncts)
             sources = table.sources(kept)
             self.scanned += table.scanned(sources, read)
-            body = self._scan(table, sources, number, PATH_COLUMN in names)
+            with_path = PATH_COLUMN in names
+            body = self._scan(table, sources, number, with_path)
+            self.execute(f"CREATE TEMP VIEW typed{number} AS {_empty(table, with_path)}", sql)
+            self.typed[f"bound{number}"] = f"typed{number}"
         self.execute(f"CREATE TEMP VIEW bound{number} AS {body}", sql)
         return f"bound{number}"
 
@@ -234,10 +264,7 @@ class Session:
 
         keys = {name: to_duckdb(kind) for name, kind in table.keys.items()}
         if not sources:
-            columns = {**{name: to_duckdb(kind) for name, kind in table.columns.items()}, **keys}
-            columns |= {PATH_COLUMN: "VARCHAR"} if with_path else {}
-            nulls = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns.items())
-            return f"SELECT {nulls} WHERE false"
+            return _empty(table, with_path)
         reader = table.reader(number, sources, self.connection)
         values: dict[str, list[str | None]] = {
             "file": [str(source.path) for source in sources],
@@ -274,11 +301,19 @@ def _text(value: str | int | None) -> str | None:
     return None if value is None else str(value)
 
 
+def _empty(table: CatalogTable, with_path: bool) -> str:
+    """Return a SELECT of no rows with a table's columns."""
+    columns = {name: to_duckdb(kind) for name, kind in {**table.columns, **table.keys}.items()}
+    columns |= {PATH_COLUMN: "VARCHAR"} if with_path else {}
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns.items())
+    return f"SELECT {nulls} WHERE false"
+
+
 def _numbered(names: list[str]) -> list[str]:
     """Number the columns without a name by their place in the result, which a ``*`` before them moves."""
-    unnamed = re.compile(rf"{athena_dialect.UNNAMED}\d+")
+    unnamed = re.compile(rf"{athena_literals.UNNAMED}\d+")
     return [
-        f"{athena_dialect.UNNAMED}{place}" if unnamed.fullmatch(name) else name
+        f"{athena_literals.UNNAMED}{place}" if unnamed.fullmatch(name) else name
         for place, name in enumerate(names)
     ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +44,8 @@ ATHENA: dict[str, tuple[str, int, int]] = {
     "array": ("array", 0, 0),
     "map": ("map", 0, 0),
     "struct": ("row", 0, 0),
+    "tuple": ("row", 0, 0),
+    "interval": ("interval day to second", 0, 0),
     "null": ("unknown", 0, 0),
 }
 """Of DuckDB's type: Athena's name, precision and scale in a result's metadata."""
@@ -96,7 +98,7 @@ def to_hive(kind: Any) -> str:
         return f"map<{to_hive(children['key'])},{to_hive(children['value'])}>"
     if kind.id == "struct":
         return f"struct<{','.join(f'{name}:{to_hive(child)}' for name, child in children.items())}>"
-    name = ATHENA.get(kind.id, ("", 0, 0))[0]
+    name = "json" if is_json(kind) else ATHENA.get(kind.id, ("", 0, 0))[0]
     if name not in HIVE:
         raise QueryError(f"NOT_SUPPORTED: Unsupported Hive type: {name or kind}")
     return HIVE[name]
@@ -112,11 +114,18 @@ def to_trino(hive_type: str) -> str:
     return re.sub(r"(decimal\(\d+), (\d+\))", r"\1,\2", shown)
 
 
+def is_json(kind: Any) -> bool:
+    """Return whether a DuckDB type is JSON, whose id is that of texts."""
+    return str(kind) == "JSON"
+
+
 def column_info(name: str, kind: Any) -> dict[str, Any]:
     """Return Athena's description of a result column. Raises QueryError for a type that is not shown here."""
     if kind.id == "decimal":
         parts = dict(kind.children)
         return describe(name, "decimal", parts["precision"], parts["scale"])
+    if is_json(kind):
+        return describe(name, "json")
     if kind.id not in ATHENA:
         raise QueryError(f"NOT_SUPPORTED: Results of type {kind} are not supported by the local Athena")
     return describe(name, *ATHENA[kind.id])
@@ -159,6 +168,9 @@ def to_text(value: Any, kind: Any) -> str | None:
     if kind.id == "struct":
         fields = (f"{_field(name)}={_nested(value[name], child)}" for name, child in kind.children)
         return "{" + ", ".join(fields) + "}"
+    if kind.id == "tuple":
+        items = (_nested(item, child) for item, (_, child) in zip(value, kind.children, strict=True))
+        return "{" + ", ".join(f"field{place}={item}" for place, item in enumerate(items)) + "}"
     return _scalar(value)
 
 
@@ -180,6 +192,8 @@ def _scalar(value: Any) -> str:
     if isinstance(value, datetime):
         text = f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
         return f"{text} {value.tzname()}" if value.tzinfo else text
+    if isinstance(value, timedelta):
+        return _interval(value)
     if isinstance(value, time):
         return f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}"
     if isinstance(value, date):
@@ -189,6 +203,22 @@ def _scalar(value: Any) -> str:
     if isinstance(value, int) and value not in BIGINT_RANGE:
         raise QueryError(f"NUMERIC_VALUE_OUT_OF_RANGE: bigint overflow: {value}", 1000)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _interval(value: timedelta) -> str:
+    """Return an interval of days as ``2 03:04:05.678``, with one sign before all of it."""
+    whole = abs(value)
+    hours, seconds = divmod(whole.seconds, 3600)
+    clock = f"{hours:02d}:{seconds // 60:02d}:{seconds % 60:02d}.{whole.microseconds // 1000:03d}"
+    return f"{'-' if value < timedelta(0) else ''}{whole.days} {clock}"
+
+
+def months(value: timedelta | None) -> str | None:
+    """Return an interval of months, of 30 days each as DuckDB gives it, as ``1-2``: years and months."""
+    if value is None:
+        return None
+    count = round(value / timedelta(days=30))
+    return f"{'-' if count < 0 else ''}{abs(count) // 12}-{abs(count) % 12}"
 
 
 def java_double(value: float) -> str:
