@@ -148,8 +148,9 @@ def _cast(value: str, wanted: str) -> str:
         f" {wanted} on INSERT"
     )
     # Spaces that are too many are cut off, anything else is an error.
-    refused = f"CAST(error('{reason}') AS VARCHAR)"
-    return f"CASE WHEN length(rtrim({value}, ' ')) > {bounded[1]} THEN {refused} ELSE {cast} END"
+    refused = f"CAST(trino_fail('{reason}') AS VARCHAR)"
+    cut = f"left({cast}, {bounded[1]})"
+    return f"CASE WHEN length(rtrim({value}, ' ')) > {bounded[1]} THEN {refused} ELSE {cut} END"
 
 
 def _places(table: CatalogTable) -> Any:

@@ -71,6 +71,7 @@ def _kept(
 ) -> list[tuple[str, ...]]:
     """Return the values, as text, that the conjuncts leave of the product of these columns."""
     import duckdb
+    from sqlglot import exp
 
     names = [f"candidates{number}" for number in range(len(candidates))]
     for name, candidate in zip(names, candidates, strict=True):
