@@ -29,9 +29,10 @@ def put(settings: Settings, key: str, body: bytes) -> None:
 
 
 def remove(settings: Settings, prefix: str) -> None:
-    """Delete the objects under a prefix."""
+    """Delete the objects under a prefix, and the notifications of them that nobody took."""
     for key in bodies(settings, prefix):
         client("s3", settings).delete_object(Bucket=settings.need("raw_bucket"), Key=key)
+    client("sqs", settings).purge_queue(QueueUrl=settings.need("raw_queue_url"))
 
 
 def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
