@@ -135,7 +135,9 @@ def hudi_options(job: Job, services: bool = True) -> dict[str, str]:
         # The default payload ignores the stored row's version: an older event would replace a newer one.
         WRITE + "payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
         "hoodie.payload.ordering.field": ORDERING_FIELD,
-        "hoodie.combine.before.upsert": "false",
+        # Rows come with one version a key. A log file's deletions have their version only if Hudi combines them;
+        # else they are of version 0, an Integer: a late one deletes, and a row after one cannot be read.
+        "hoodie.combine.before.upsert": str(merge_on_read).lower(),
         "hoodie.write.table.version": "6",
         "hoodie.write.auto.upgrade": "false",
         "hoodie.table.timeline.timezone": "UTC",
