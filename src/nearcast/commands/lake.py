@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def lake() -> None:
-    """The lake: crawl, upsert, sync, query, queries, changes, reconcile, check, quarantine, release, redrive, follow.
+    """The lake: filled, queried, compared with the source, checked, repaired.
 
     \b
     Examples:
@@ -68,6 +68,29 @@ def upsert(as_json: bool) -> None:
     output = Output(as_json)
     with output.progress("running the Hudi job"):
         report = run_upsert(load_settings())
+    output.result({"commit": report.commit, "upserted": report.upserted})
+
+
+@lake.command()
+@click.option("--year", type=click.IntRange(1, 9999), help="Only prices of this year (default: all).")
+@json_option
+def backfill(year: int | None, as_json: bool) -> None:
+    """Commit the raw objects again that the Hudi job was not told of: their notifications were lost.
+
+    The job lists the raw prefix and reads every object; rows that the table has already change nothing.
+
+    \b
+    Examples:
+      nearcast lake backfill
+      nearcast lake backfill --year 2024 --json
+    """
+    from nearcast.lake.backfill import backfill as run_backfill
+    from nearcast.output import Output
+    from nearcast.settings import load_settings
+
+    output = Output(as_json)
+    with output.progress("reading the raw objects again"):
+        report = run_backfill(load_settings(), year)
     output.result({"commit": report.commit, "upserted": report.upserted})
 
 
@@ -386,7 +409,7 @@ def _show_redrive(output: Output, document: dict[str, Any]) -> None:
 
 @lake.command()
 def follow() -> None:
-    """Run the Hudi job whenever new raw objects wait; until it is stopped.
+    """Keep a continuous run of the Hudi job going, which commits new raw objects as they come; until it is stopped.
 
     `nearcast up` runs this as a service.
 

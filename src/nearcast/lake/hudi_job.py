@@ -63,8 +63,9 @@ ERROR_PREFIX = "errors/hudi-job-failed/"
 MESSAGES_A_COMMIT = 1000
 OBJECTS_A_COMMIT = 1000
 FETCH_THREADS = 16
-POLL_S = 10
-"""How long a continuous run's question to the queue stays open."""
+POLL_S = 1
+"""How long a continuous run's question to the queue stays open. What a killed run's last one is answered with comes
+back after the visibility timeout only, so it is short."""
 COMMIT_INTERVAL_S = 0.75
 """A continuous run starts a commit no sooner after the last one, so that rows of one second share it."""
 SERVICES_EVERY = 5
