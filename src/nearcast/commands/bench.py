@@ -96,6 +96,69 @@ def faults(targets: tuple[str, ...], seed: int, as_json: bool) -> None:
     output.result(document, lambda _: output.table("Killed", ["", "longest pause (s)"], rows))
 
 
+@bench.command()
+@click.option(
+    "--rows",
+    "sizes",
+    type=click.IntRange(min=1_000, max=550_000),
+    multiple=True,
+    default=(5_000, 50_000, 500_000),
+    show_default=True,
+    help="How many rows (may be repeated); growth is relative to the first.",
+)
+@click.option(
+    "--commits", type=click.IntRange(min=4), default=20, show_default=True, help="Of ten rows each."
+)
+@click.option("--merge-on-read", is_flag=True, help="Instead of copy-on-write.")
+@json_option
+def lake(sizes: tuple[int, ...], commits: int, merge_on_read: bool, as_json: bool) -> None:
+    """Measure commits to the Hudi table, reads, copies and queries as it grows, beside plain Parquet.
+
+    \b
+    Examples:
+      nearcast bench lake                                  some ten minutes
+      nearcast bench lake --rows 5000 --commits 1000       the disk after 1,000 commits
+      nearcast bench lake --rows 5000 --merge-on-read --json
+    """
+    from nearcast.bench.lake import bench_lake
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    kind = "MERGE_ON_READ" if merge_on_read else "COPY_ON_WRITE"
+    document = bench_lake(sizes, commits, kind, output.note)
+    columns = ("rows", "commit (s)", "p95", "CPU (s)", "requests", "÷ whole table", "÷ floor", "disk ÷ table")
+    rows = [
+        (
+            one["rows"],
+            *one["commit_s"].values(),
+            one["commit_cpu_s"],
+            one["s3_requests_a_commit"],
+            *one["ratios"].values(),
+            one["disk"]["ratio"],
+        )
+        for one in document["sizes"]
+    ]
+    output.result(document, lambda _: output.table("Ten new rows", columns, rows))
+
+
+@bench.command()
+@click.option("--kills", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the moments and of the rows.")
+@json_option
+def kills(kills: int, seed: int, as_json: bool) -> None:
+    """Kill the Hudi job with -9 at random moments of a commit, and compare the table with an oracle each time.
+
+    \b
+    Example:
+      nearcast bench kills --kills 20 --json
+    """
+    from nearcast.bench.kills import bench_kills
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    output.result(bench_kills(kills, seed, output.note))
+
+
 def _show(output: Output, document: dict[str, Any]) -> None:
     rows = []
     for size, growth in zip(document["sizes"], document["growth"], strict=True):
