@@ -42,4 +42,5 @@ $(ENVIRONMENT): pyproject.toml uv.lock tools/set_up.sh
 $(JARS): $(ENVIRONMENT) src/nearcast/local/jars.py
 	@echo 'Spark jars for Hudi and S3: 119 MB from Maven Central, once for all homes' >&2
 	@$(BIN)/python -m nearcast.local.jars
+	@$(BIN)/python -m nearcast.local.class_data
 	@touch $@

@@ -1,8 +1,8 @@
 """Spark's classes, parsed once for all homes: an archive that a Spark process maps into memory as it starts.
 
 Java's class-data sharing (docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html): a JVM that has done
-what ours do writes its loaded classes down when it ends. Another JVM, or other jars, need another archive; one
-that does not fit is left alone by Java.
+what ours do writes its loaded classes down when it ends. Another JVM, other jars or another place of them need
+another archive (one that does not fit is left alone by Java), so it lies in the Python environment, with PySpark.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from nearcast.errors import ServiceError
-from nearcast.local.jars import cache_folder, jars
+from nearcast.local.jars import jars
 from nearcast.local.java import java_home
 
 TIMEOUT_S = 300
@@ -27,15 +27,10 @@ def archive() -> Path:
     from importlib.metadata import version
 
     release = java_home() / "release"
-    parts = [
-        str(java_home()),
-        release.read_text() if release.exists() else "",
-        version("pyspark"),
-        *map(str, jars()),
-    ]
-    return (
-        cache_folder() / "class-data" / f"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}.jsa"
-    )
+    said = release.read_text() if release.exists() else ""
+    parts = [str(java_home()), said, version("pyspark"), *map(str, jars())]
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+    return Path(sys.prefix) / "class-data" / f"{name}.jsa"
 
 
 def jvm_options() -> str:
@@ -53,36 +48,55 @@ def ensure_archive() -> Path:
     path = archive()
     if path.exists():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place: moving it there is one step, and two makers do not meet.
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.part")
     with tempfile.TemporaryDirectory(prefix="nearcast-class-data-") as folder:
-        # Beside its place: moving it there is one step, and two makers do not meet.
-        partial = path.with_name(f"{path.stem}.{os.getpid()}.part")
         log = Path(folder) / "log"
-        with log.open("wb") as output:
-            code = subprocess.run(
-                [sys.executable, "-m", "nearcast.local.class_data", folder],
-                env={**os.environ, PARTIAL: str(partial)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                timeout=TIMEOUT_S,
-                check=False,
-            ).returncode
-        if code or not partial.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("wb") as output:
+                subprocess.run(
+                    [sys.executable, "-m", "nearcast.local.class_data", folder],
+                    env={**os.environ, PARTIAL: str(partial)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    timeout=TIMEOUT_S,
+                    check=True,
+                )
+            partial.replace(path)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = log.read_text(errors="replace")[-1000:] if log.exists() else ""
             raise ServiceError(
-                f"Java wrote no archive of Spark's classes: {log.read_text(errors='replace')[-1000:]}",
+                f"Java wrote no archive of Spark's classes: {error} {said}",
                 kept="Spark works without, and starts some seconds later.",
                 todo=f"See that {path.parent} can be written and has 300 MB free.",
-            )
-        partial.replace(path)
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
     return path
 
 
 def main() -> None:
+    """Make the archive from the command line, if there is none."""
+    if len(sys.argv) > 1:
+        _load_classes(Path(sys.argv[1]))
+        return
+    if not archive().exists():
+        print("Spark's classes: archived once, so that Spark starts faster; half a minute", file=sys.stderr)
+    try:
+        path = ensure_archive()
+    except ServiceError as error:
+        # Spark works without.
+        print(f"{error}\n{error.kept} {error.todo}", file=sys.stderr)
+        return
+    print(f"Spark's classes: {path.stat().st_size / 1e6:.0f} MB in {path}", file=sys.stderr)
+
+
+def _load_classes(home: Path) -> None:
     """Do what a Spark process does at first, and end its JVM, which then writes the archive."""
     from nearcast.local import spark_host
 
-    home = Path(sys.argv[1])
     os.environ.update(
         AWS_ENDPOINT_URL="http://127.0.0.1:9",
         AWS_DEFAULT_REGION="us-east-1",

@@ -83,6 +83,7 @@ def start(home: Path, *, note: Note, airflow: bool = True) -> Settings:
 
 def _check_spark(note: Note) -> None:
     """Make sure of Java and of Spark's jars now, where their absence can still be told."""
+    from nearcast.local.class_data import archive, ensure_archive
     from nearcast.local.jars import DOWNLOAD_BYTES, jars
     from nearcast.local.java import java_home
 
@@ -96,6 +97,12 @@ def _check_spark(note: Note) -> None:
             note(f"fetching Spark's jars: {done / 1e6:.0f} of about {DOWNLOAD_BYTES / 1e6:.0f} MB")
 
     jars(progress=progress)
+    if not archive().exists():
+        note("archiving Spark's classes, once, so that it starts faster: half a minute")
+        try:
+            ensure_archive()
+        except ServiceError as error:
+            note(f"{error} {error.kept}")
 
 
 def stop(home: Path, *, note: Note = lambda text: None) -> list[str]:
