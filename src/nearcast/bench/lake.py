@@ -40,6 +40,8 @@ WAIT_S = 900.0
 POLL_S = 0.02
 FIELDS = ("stock_symbol", "open_price", "high_price", "low_price", "close_price", "volume")
 REPEATS = 5
+COUNTED, COUNTED_MINUTES = 10, 0.5
+TEN_SYMBOLS = 5
 COMPARED = """
 import json, statistics, sys, time
 from pyspark.sql import SparkSession
@@ -95,7 +97,7 @@ def bench_lake(sizes: Sequence[int], commits: int, table_type: str, note: Note) 
     sizes
         Rows of the table before the small commits.
     commits
-        Small commits of ten rows of one symbol; a quarter as many follow, of ten rows of ten symbols.
+        Small commits of ten rows of one symbol; some of ten rows of ten symbols follow.
     table_type
         COPY_ON_WRITE or MERGE_ON_READ.
     note
@@ -200,33 +202,46 @@ class _Size:
         return [replace(last, date=last.date + timedelta(days=1 + day)) for day in range(count)]
 
     def _commits(self) -> dict[str, Any]:
-        """Return seconds, CPU seconds, requests, objects and bytes of small commits by a continuous run."""
-        name = self.settings.need("hudi_job")
-        symbols = sorted(self.last)[: 2 * NEW_ROWS]
-        many = [symbols[place % len(symbols)] for place in range(NEW_ROWS)]
+        """Return seconds, CPU seconds, requests, objects and bytes of small commits by continuous runs."""
+        symbols = sorted(self.last)[:NEW_ROWS]
         before = self._job("requests", REQUESTS, {})
-        minutes = max(1.0, self.commits * 0.06)
-        given = {"--mode": "continuous", "--run_minutes": str(minutes), "--table_type": self.table_type}
-        run_id = self.glue.start_job_run(JobName=name, Arguments=given)["JobRunId"]
-        log = self.settings.home / "logs" / "jobs" / f"{run_id}.log"
+        run_id, log = self._continue(COUNTED_MINUTES)
+        for _ in range(COUNTED):
+            self._commit(log, self._next(symbols[0], NEW_ROWS))
+        _succeeded(self.glue, self.settings.need("hudi_job"), run_id)
+        after = self._job("requests", REQUESTS, {})
+        run_id, log = self._continue(24 * 60)
         self._commit(log, self._next(symbols[0], NEW_ROWS))
         held, cpu = self._objects(), _spark_cpu(self.world)
         one = [self._commit(log, self._next(symbols[0], NEW_ROWS)) for _ in range(self.commits)]
         cpu = _spark_cpu(self.world) - cpu
         written = [size for key, size in self._objects().items() if key not in held]
-        others = max(1, self.commits // 4)
-        ten = [self._commit(log, [bar for s in many for bar in self._next(s, 1)]) for _ in range(others)]
-        _succeeded(self.glue, name, run_id)
-        after = self._job("requests", REQUESTS, {})
-        total = 1 + self.commits + others
+        ten = [
+            self._commit(log, [bar for symbol in symbols for bar in self._next(symbol, 1)])
+            for _ in range(TEN_SYMBOLS)
+        ]
+        self._stop(run_id)
         return {
             "commit_s": _spread(one),
             "commit_cpu_s": round(cpu / self.commits, 3),
             "ten_symbols_commit_s": _spread(ten),
-            "s3_requests_a_commit": round((after["requests"] - before["requests"]) / total, 1),
-            "spark_jobs_a_commit": round((after["jobs"] - before["jobs"]) / total, 1),
+            "s3_requests_a_commit": round((after["requests"] - before["requests"]) / COUNTED, 1),
+            "spark_jobs_a_commit": round((after["jobs"] - before["jobs"]) / COUNTED, 1),
             "new_objects": {"count": len(written), "bytes": sum(written), "commits": self.commits},
         }
+
+    def _continue(self, minutes: float) -> tuple[str, Path]:
+        """Start a continuous run; return its id and its log."""
+        given = {"--mode": "continuous", "--run_minutes": str(minutes), "--table_type": self.table_type}
+        run_id = self.glue.start_job_run(JobName=self.settings.need("hudi_job"), Arguments=given)["JobRunId"]
+        return run_id, self.settings.home / "logs" / "jobs" / f"{run_id}.log"
+
+    def _stop(self, run_id: str) -> None:
+        """Stop a run, and wait for its end."""
+        name = self.settings.need("hudi_job")
+        self.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
+        while self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]["JobRunState"] in ACTIVE:
+            time.sleep(POLL_S)
 
     def _commit(self, log: Path, rows: list[Bar]) -> float:
         """Store an object and wait for its commit; return the seconds from the job's taking it to its commit."""

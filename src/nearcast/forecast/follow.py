@@ -158,14 +158,16 @@ class Follower:
             self._due.setdefault(symbol, set()).update({max(days)} | missed)
 
     def _make_due(self, bars: pd.DataFrame, champion: Champion) -> None:
-        """Make and store each forecast that is due, the newest day first: only it can still be early."""
-        for symbol in list(self._due):
-            days = sorted(self._due[symbol], reverse=True)
-            if len(days) > LARGEST_BURST:
-                log.warning("skipped old days", symbol=symbol, days=len(days) - LARGEST_BURST)
-            for day in days[:LARGEST_BURST]:
-                self._make(bars, champion, symbol, day)
-            del self._due[symbol]
+        """Make and store each forecast that is due, every symbol's newest day first: only it can still be early."""
+        for symbol, days in self._due.items():
+            if old := sorted(days)[:-LARGEST_BURST]:
+                log.warning("skipped old days", symbol=symbol, days=len(old))
+                days.difference_update(old)
+        due = [(day, symbol) for symbol, days in self._due.items() for day in days]
+        for day, symbol in sorted(due, reverse=True):
+            self._make(bars, champion, symbol, day)
+            self._due[symbol].discard(day)
+        self._due.clear()
 
     def _make(self, bars: pd.DataFrame, champion: Champion, symbol: str, day: datetime.date) -> None:
         began = time.monotonic()
