@@ -136,10 +136,8 @@ class _Size:
         """Return what this size costs; seconds, CPU seconds, bytes."""
         self.note(f"{self.rows:,} rows: first commit")
         cold, history = self._history()
-        before = self._disk()
         self.note(f"{self.rows:,} rows: {self.commits} commits of {NEW_ROWS} rows")
         commits = self._commits()
-        after = self._disk()
         self.note(f"{self.rows:,} rows: reading")
         reads = self._reads()
         self.note(f"{self.rows:,} rows: beside plain Parquet")
@@ -155,7 +153,6 @@ class _Size:
             "cold_run_s": cold,
             "first_commit_s": history,
             **commits,
-            "disk": {"table_bytes": before["data"], "after_bytes": after["all"], "ratio": _ratio(after)},
             **reads,
             **{name: round(value, 3) for name, value in compared.items()},
             "ratios": ratios,
@@ -215,7 +212,10 @@ class _Size:
         held, cpu = self._objects(), _spark_cpu(self.world)
         one = [self._commit(log, self._next(symbols[0], NEW_ROWS)) for _ in range(self.commits)]
         cpu = _spark_cpu(self.world) - cpu
-        written = [size for key, size in self._objects().items() if key not in held]
+        written, after_bytes = (
+            [size for key, size in self._objects().items() if key not in held],
+            self._disk(),
+        )
         ten = [
             self._commit(log, [bar for symbol in symbols for bar in self._next(symbol, 1)])
             for _ in range(TEN_SYMBOLS)
@@ -228,6 +228,11 @@ class _Size:
             "s3_requests_a_commit": round((after["requests"] - before["requests"]) / COUNTED, 1),
             "spark_jobs_a_commit": round((after["jobs"] - before["jobs"]) / COUNTED, 1),
             "new_objects": {"count": len(written), "bytes": sum(written), "commits": self.commits},
+            "disk": {
+                "table_bytes": after_bytes["data"],
+                "all_bytes": after_bytes["all"],
+                "ratio": _ratio(after_bytes),
+            },
         }
 
     def _continue(self, minutes: float) -> tuple[str, Path]:
