@@ -10,6 +10,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
@@ -360,8 +361,9 @@ def _spark_cpu(world: World) -> float:
     """Return the CPU seconds of the Spark process and its JVM."""
     import psutil
 
-    children = psutil.Process(world.pids["gateway"]).children(recursive=True)
-    ours = [
-        child for child in children if "spark_host" in " ".join(child.cmdline()) or "java" in child.name()
-    ]
-    return float(sum(sum(child.cpu_times()[:2]) for child in ours))
+    spent = 0.0
+    for child in psutil.Process(world.pids["gateway"]).children(recursive=True):
+        with suppress(psutil.Error):  # a fork that wrote a snapshot has ended
+            if "spark_host" in " ".join(child.cmdline()) or "java" in child.name():
+                spent += sum(child.cpu_times()[:2])
+    return spent

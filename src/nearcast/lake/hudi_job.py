@@ -74,7 +74,6 @@ MANY_FILES = 4
 ARCHIVES_KEPT = 1
 """Files of the archived timeline that stay. Hudi never removes one, and reads none when it reads or writes rows."""
 LEASE_S = 300
-EXPIRY_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 WRITE = "hoodie.datasource.write."
 Row = tuple[Any, ...]
 """Values in the order of SPARK_SCHEMA, then a dictionary of the other columns.
@@ -348,8 +347,8 @@ class Tombstones:
     """The newest deletion of each key, kept beside the table: ``tombstones/TABLE/stock_symbol=S.json``.
 
     A copy-on-write table forgets a deleted row together with its version, so that an older row that arrives
-    later would come back. Each object is {date: version}. Only one run at a time writes them
-    (MaxConcurrentRuns is 1), so what was read once holds for the run.
+    later would come back. Each object is {date: version}. Only the holder of the table's lease writes them, so
+    what was read once holds for the run.
     """
 
     def __init__(self, s3: Any, table_path: str) -> None:
@@ -395,8 +394,8 @@ class Tombstones:
 class Lease:
     """The right to write the table: an item of DynamoDB that one run at a time holds.
 
-    It is renewed before each commit, so a run that lost it writes nothing more. It lapses after LEASE_S; that of
-    a Glue run that has ended (killed, say) is free at once.
+    It is renewed before each commit, so a run that lost it writes nothing more. One that a Glue run holds is free
+    when Glue says that the run has ended (killed, say), any other when it was not renewed for LEASE_S.
     """
 
     def __init__(self, dynamodb: Any, glue: Any, job: Job) -> None:
@@ -406,56 +405,37 @@ class Lease:
         self.owner = job.run_id or f"process-{uuid.uuid4()}"
 
     def take(self) -> None:
-        """Take the lease. Raises RuntimeError when another run holds it."""
-        holder = self._put("attribute_not_exists(#t) OR expires_at < :now OR #o = :owner")
+        """Take or renew the lease. Raises RuntimeError when another run holds it."""
+        holder = self._put("attribute_not_exists(table_path) OR #o = :owner", self.owner)
         if holder and self._has_ended(holder):
-            holder = self._put("#o = :dead", {":dead": {"S": holder["owner"]["S"]}})
+            holder = self._put("#o = :owner", holder["owner"]["S"])
         if holder:
             raise RuntimeError(
                 f"{holder['owner']['S']} writes to {self.job.table_path}: one run at a time may. Nothing was written."
-                f" Its lease lapses at {holder['expires_at']['S']} unless it renews it."
+                " Wait for its end, or stop it."
             )
-
-    renew = take
-    """Before each commit."""
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
-        names = {"#o": "owner"}
         try:
             self.dynamodb.delete_item(
                 TableName=self.job.lease_table,
                 Key={"table_path": {"S": self.job.table_path}},
-                ConditionExpression="#o = :owner",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={":owner": {"S": self.owner}},
+                **self._if("#o = :owner", self.owner),
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             print("the lease had gone to another run")
 
-    def _put(self, condition: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write our lease if ``condition`` holds; return the other one if not."""
-        now = time.time()
+    def _put(self, condition: str, owner: str) -> dict[str, Any]:
+        """Write our lease if ``condition`` on ``owner`` holds; return the other one if not."""
         item = {
             "table_path": {"S": self.job.table_path},
             "owner": {"S": self.owner},
             "job_name": {"S": self.job.job_name},
-            "expires_at": {"S": _utc(now + LEASE_S)},
-        }
-        values = {":now": {"S": _utc(now)}, ":owner": item["owner"], **(more or {})}
-        names = {
-            name: full for name, full in {"#t": "table_path", "#o": "owner"}.items() if name in condition
+            "renewed_at": {"N": repr(time.time())},
         }
         try:
-            self.dynamodb.put_item(
-                TableName=self.job.lease_table,
-                Item=item,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={
-                    name: value for name, value in values.items() if name in condition
-                },
-            )
+            self.dynamodb.put_item(TableName=self.job.lease_table, Item=item, **self._if(condition, owner))
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             key = {"table_path": item["table_path"]}
             answer = self.dynamodb.get_item(TableName=self.job.lease_table, Key=key, ConsistentRead=True)
@@ -463,19 +443,22 @@ class Lease:
             return dict(answer.get("Item") or {**item, "owner": {"S": "a run that has just ended"}})
         return {}
 
+    def _if(self, condition: str, owner: str) -> dict[str, Any]:
+        return {
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#o": "owner"},
+            "ExpressionAttributeValues": {":owner": {"S": owner}},
+        }
+
     def _has_ended(self, holder: dict[str, Any]) -> bool:
-        name, run_id = holder["job_name"]["S"], holder["owner"]["S"]
+        name = holder["job_name"]["S"]
         if not name:
-            return False
+            return float(holder["renewed_at"]["N"]) < time.time() - LEASE_S
         try:
-            run = self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+            run = self.glue.get_job_run(JobName=name, RunId=holder["owner"]["S"])["JobRun"]
         except self.glue.exceptions.EntityNotFoundException:
             return True
         return run["JobRunState"] not in ("STARTING", "RUNNING", "STOPPING", "WAITING")
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime(EXPIRY_FORMAT, time.gmtime(seconds))
 
 
 def stored_table(s3: Any, job: Job) -> dict[str, str]:
@@ -657,14 +640,12 @@ class Run:
                 yield messages
             return
         deadline = time.monotonic() + self.job.run_minutes * 60
-        while (started := time.monotonic()) < deadline:
-            messages = receive(self.sqs, self.job.queue_url, POLL_S)
-            if not messages:
-                continue
-            started = time.monotonic()
-            yield messages
-            if len(messages) < MESSAGES_A_COMMIT:
-                time.sleep(max(0.0, started + COMMIT_INTERVAL_S - time.monotonic()))
+        while time.monotonic() < deadline:
+            if messages := receive(self.sqs, self.job.queue_url, POLL_S):
+                started = time.monotonic()
+                yield messages
+                if len(messages) < MESSAGES_A_COMMIT:
+                    time.sleep(max(0.0, started + COMMIT_INTERVAL_S - time.monotonic()))
 
     def _process(self, messages: list[dict[str, Any]]) -> None:
         asked = [(message, backfill_of(message)) for message in messages]
@@ -687,7 +668,7 @@ class Run:
         if not rows:
             return
         started = time.monotonic()
-        self.lease.renew()
+        self.lease.take()
         services = self.done["commits"] % SERVICES_EVERY == 0
         upsert(self.spark, self.job, rows, self.columns, services)
         if services:
