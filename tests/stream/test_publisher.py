@@ -79,6 +79,36 @@ def test_an_item_holds_any_row_bit_by_bit(price: float, volume: int, day: date) 
     assert item["date"] == {"S": day.isoformat()}
 
 
+def test_a_column_that_the_table_was_given_since_leaves_with_the_rows_that_have_it(
+    loaded: Settings, fake: FakeDynamo, postgres_cluster: PostgresCluster
+) -> None:
+    publish(loaded)
+    columns = {"note": "text", "factor": "numeric", "checked": "boolean", "parts": "jsonb", "gone": "text"}
+    change = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    with psycopg.connect(postgres_cluster.superuser_dsn) as link:
+        link.execute(f"ALTER TABLE nearcast.prices ADD {change.replace(', ', ', ADD ')}".encode())
+    try:
+        with psycopg.connect(loaded.need("postgres_dsn")) as link:
+            link.execute(
+                "UPDATE nearcast.prices SET note = 'ü', factor = 0.1, checked = false, parts = '[1]'"
+                " WHERE date = '2013-01-04' AND stock_symbol = 'NFLX'"
+            )
+        assert publish(loaded).published == 1
+        item = fake.items["2013-01-04", "NFLX"]
+        new = {name: value for name, value in item.items() if name in columns}
+        expected = {
+            "note": {"S": "ü"},
+            "factor": {"N": "0.1"},
+            "checked": {"BOOL": False},
+            "parts": {"S": "[1]"},
+        }
+        assert new == expected and item.keys() - new == {column.name for column in BAR}
+    finally:
+        with psycopg.connect(postgres_cluster.superuser_dsn) as link:
+            drop = ", ".join(f"DROP {name}" for name in columns)
+            link.execute(f"ALTER TABLE nearcast.prices {drop}".encode())
+
+
 def test_rows_leave_in_the_order_of_date_and_symbol(loaded: Settings, fake: FakeDynamo) -> None:
     expected = rows(loaded, "SELECT date::text, stock_symbol FROM nearcast.prices ORDER BY 1, 2")
     assert publish(loaded, rate=1e9).published == 300

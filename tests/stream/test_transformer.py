@@ -162,6 +162,26 @@ def test_a_bad_record_is_given_back_as_it_was_and_its_reason_is_logged(
     assert logged["recordId"] == "1" and reason in logged["failed"]
 
 
+def test_columns_that_the_source_was_given_since_are_in_the_line_as_they_are() -> None:
+    new = {"adjusted": {"N": "7"}, "note": {"S": "ü"}, "checked": {"BOOL": False}, "gone": {"NULL": True}}
+    found = line(transform(with_image(**new)))
+    assert {name: found.get(name) for name in new} == {
+        "adjusted": 7.0,
+        "note": "ü",
+        "checked": False,
+        "gone": None,
+    }
+    before = line(transform(AWS["insert"]))
+    assert {name: found[name] for name in before} == before and found.keys() - before == new.keys() - {"gone"}
+    for name, value in (
+        ("parts", {"L": []}),
+        ("year", {"N": "1"}),
+        ("deep", {"M": {}}),
+        ("nan", {"N": "NaN"}),
+    ):
+        assert transform(with_image(**{name: value}))["result"] == "ProcessingFailed"
+
+
 def test_one_bad_record_does_not_fail_the_others() -> None:
     bad = [record(change, f"bad{i}") for i, (change, _) in enumerate(BAD_CHANGES.values())]
     strange: list[Any] = [
