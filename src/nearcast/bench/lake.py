@@ -23,6 +23,7 @@ from nearcast.bench.rows import bars
 from nearcast.bench.world import World, throw_away_world
 from nearcast.errors import LakeError
 from nearcast.lake.counts import RAW_PREFIX
+from nearcast.lake.hudi_job import POLL_S as QUEUE_POLL_S
 from nearcast.lake.query import query
 from nearcast.lake.saved import saved_query
 from nearcast.lake.snapshot import read_snapshot
@@ -243,11 +244,12 @@ class _Size:
         return run_id, self.settings.home / "logs" / "jobs" / f"{run_id}.log"
 
     def _stop(self, run_id: str) -> None:
-        """Stop a run, and wait for its end."""
+        """Stop a run, and wait for the end of it and of its last question to the queue."""
         name = self.settings.need("hudi_job")
         self.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
         while self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]["JobRunState"] in ACTIVE:
             time.sleep(POLL_S)
+        time.sleep(2 * QUEUE_POLL_S)
 
     def _commit(self, log: Path, rows: list[Bar]) -> float:
         """Store an object and wait for its commit; return the seconds from the job's taking it to its commit."""
