@@ -655,6 +655,8 @@ class Run:
         acknowledge(self.sqs, self.job.queue_url, batch.receipts)
         self.done["objects"] += len(batch.receipts)
         self.done["unreadable"].update(batch.unreadable)
+        for body, reason in batch.unreadable.items():
+            print(json.dumps({"unreadable": body, "reason": reason}), flush=True)
         for message, location in asked:
             if location is not None:
                 self._backfill(message, location)
