@@ -42,7 +42,7 @@ WAIT_S = 900.0
 POLL_S = 0.02
 FIELDS = ("stock_symbol", "open_price", "high_price", "low_price", "close_price", "volume")
 REPEATS = 5
-COUNTED, COUNTED_MINUTES = 10, 0.5
+COUNTED, COUNTED_MINUTES = 10, 1.5
 TEN_SYMBOLS = 5
 COMPARED = """
 import json, statistics, sys, time
