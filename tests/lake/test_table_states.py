@@ -21,6 +21,7 @@ from nearcast.lake import hudi_job
 from nearcast.lake.query import query
 from nearcast.schema import BAR, DATABASE
 from nearcast.settings import Settings
+from tests.lake import objects
 from tests.local.gateway.test_jobs import run as run_job
 
 NAMES = [column.name for column in BAR]
@@ -65,10 +66,12 @@ class Table:
         glue.create_job(Name=f"{self.name}_read", Role="r", Command=command, DefaultArguments=read_arguments)
 
     def remove(self) -> None:
-        """Remove the jobs and the queue."""
+        """Remove the jobs, the queue and the raw objects."""
         for name in (self.name, f"{self.name}_read"):
             client("glue", self.settings).delete_job(JobName=name)
         client("sqs", self.settings).delete_queue(QueueUrl=self.queue)
+        for prefix in ("states/", "errors/"):
+            objects.remove(self.settings, prefix)
 
     def line(self, symbol: str, day: str, version: int, **more: Any) -> bytes:
         """Return a raw line, and tell the oracle of it."""
