@@ -50,7 +50,7 @@ def test_each_crawl_says_what_it_created_updated_and_added(raw: Settings) -> Non
     put_line(raw, "year=1999/month=03/two", {**LINE, "date": "1999-03-01", "currency": "USD"})
     assert crawl(raw) == CrawlReport([RAW_TABLE], 3, created=[], updated=[RAW_TABLE], new_partitions=0)
     rows = query(
-        raw, f"SELECT date, open_price, volume, currency, month FROM {RAW_TABLE} ORDER BY date, volume"
+        raw, f"SELECT date, open_price, volume, currency, month FROM {RAW_TABLE} ORDER BY date, volume, month"
     ).rows
     assert rows == [
         ["1999-01-04", 1.5, 10, None, "01"],
