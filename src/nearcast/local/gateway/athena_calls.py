@@ -40,46 +40,54 @@ def rewrites() -> dict[str, tuple[Callable[[Any], list[Any]], Rewrite]]:
     return {
         "Avg": (_argument, _average),
         "Sum": (_argument, _sum),
-        "Round": (_this, _round),
-        "Trunc": (_this, _truncate),
-        "Sign": (_this, _sign),
-        "Typeof": (_this, _typeof),
-        "Cast": (_this, _cast),
-        "TryCast": (_this, _cast),
+        "Round": (this_side, _round),
+        "Trunc": (this_side, _truncate),
+        "Sign": (this_side, _sign),
+        "Typeof": (this_side, _typeof),
+        "Cast": (this_side, _cast),
+        "TryCast": (this_side, _cast),
         "Bracket": (lambda node: [node.this, *node.expressions], _subscript),
-        "DateAdd": (_both, _date_add),
-        "DateDiff": (_both, _date_diff),
-        "TimestampTrunc": (_this, _date_trunc),
-        "DateTrunc": (_this, _date_trunc),
+        "DateAdd": (both_sides, _date_add),
+        "DateDiff": (both_sides, _date_diff),
+        "TimestampTrunc": (this_side, _date_trunc),
+        "DateTrunc": (this_side, _date_trunc),
         "GenerateSeries": (lambda node: [node.args["start"], node.args["end"]], _sequence),
-        "ArraySize": (_this, _cardinality),
-        "Reverse": (_this, _by_family("reverse", {"array": "list_reverse", "BLOB": "trino_reverse_bytes"})),
-        "Repeat": (_this, _repeat),
-        "Length": (_this, _by_family("length", {"BLOB": "octet_length"}, {TEXT, "BLOB"})),
-        "Substring": (_this, _substring),
-        "Hour": (_this, _by_family("hour", {"INTERVAL": "trino_interval_hour"}, {TIME, "TIME", "INTERVAL"})),
-        "ApproxQuantile": (_this, _percentile),
-        **{name: (_this, _by_family(name.lower(), {}, {TEXT})) for name in ("Upper", "Lower", "Trim")},
+        "ArraySize": (this_side, _cardinality),
+        "Reverse": (
+            this_side,
+            _by_family("reverse", {"array": "list_reverse", "BLOB": "trino_reverse_bytes"}),
+        ),
+        "Repeat": (this_side, _repeat),
+        "Length": (this_side, _by_family("length", {"BLOB": "octet_length"}, {TEXT, "BLOB"})),
+        "Substring": (this_side, _substring),
+        "Hour": (
+            this_side,
+            _by_family("hour", {"INTERVAL": "trino_interval_hour"}, {TIME, "TIME", "INTERVAL"}),
+        ),
+        "ApproxQuantile": (this_side, _percentile),
+        **{name: (this_side, _by_family(name.lower(), {}, {TEXT})) for name in ("Upper", "Lower", "Trim")},
         **{
-            name: (_this, _by_family(name.lower(), {}, {NUMBER}))
+            name: (this_side, _by_family(name.lower(), {}, {NUMBER}))
             for name in ("Abs", "Sqrt", "Cbrt", "Ln", "Exp")
         },
         **{
-            name: (_this, _by_family(name.lower(), {}, {TIME, "INTERVAL"}))
+            name: (this_side, _by_family(name.lower(), {}, {TIME, "INTERVAL"}))
             for name in ("Year", "Month", "Day", "Quarter", "Week")
         },
-        "MD5Digest": (_this, _by_family("md5", {}, {"BLOB"})),
+        "MD5Digest": (this_side, _by_family("md5", {}, {"BLOB"})),
         "Format": (lambda node: node.expressions, _format),
-        "AtTimeZone": (_this, _at_time_zone),
+        "AtTimeZone": (this_side, _at_time_zone),
         "Unnest": (lambda node: node.expressions, _unnest),
     }
 
 
-def _both(node: Any) -> list[Any]:
+def both_sides(node: Any) -> list[Any]:
+    """Return the operands of a node that has two."""
     return [node.this, node.expression]
 
 
-def _this(node: Any) -> list[Any]:
+def this_side(node: Any) -> list[Any]:
+    """Return the operand of a node that has one."""
     return [node.this]
 
 

@@ -24,14 +24,12 @@ from nearcast.local.gateway.athena_tables import (
 )
 from nearcast.local.gateway.athena_types import column_info, to_hive
 from nearcast.local.gateway.crawler import add_partitions
-from nearcast.local.gateway.crawler_formats import LAZY_SERDE, OPEN_CSV_SERDE
+from nearcast.local.gateway.crawler_formats import LAZY_SERDE, OPEN_CSV_SERDE, TEXT_INPUT, TEXT_OUTPUT
 from nearcast.local.gateway.hooks import AwsError
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
-TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet."
 PARQUET_SERDE = f"{PARQUET}serde.ParquetHiveSerDe"
 PARQUET_FORMAT = {

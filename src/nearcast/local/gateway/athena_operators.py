@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearcast.local.gateway import athena_calls
 from nearcast.local.gateway.athena_build import Types, call, mismatch, no_function, number, typed
-from nearcast.local.gateway.athena_calls import MOST_DIGITS, Rewrite
+from nearcast.local.gateway.athena_calls import MOST_DIGITS, Rewrite, both_sides, this_side
 from nearcast.local.gateway.athena_errors import QueryError, position
 from nearcast.local.gateway.athena_families import (
     INEXACT,
@@ -155,15 +155,15 @@ def _levels(scope: exp.Expr, table: dict[str, Any]) -> Iterator[list[exp.Expr]]:
 
 def rewrites() -> dict[str, tuple[Callable[[Any], list[Any]], Rewrite]]:
     """Return, by the name of a node's class, which operands' types it depends on and what replaces it."""
-    both = dict.fromkeys(("EQ", "NEQ", "GT", "GTE", "LT", "LTE"), (_both, _comparison))
-    both |= dict.fromkeys(("NullSafeEQ", "NullSafeNEQ"), (_both, _comparison))
-    logical = dict.fromkeys(("And", "Or"), (_both, _logical))
+    both = dict.fromkeys(("EQ", "NEQ", "GT", "GTE", "LT", "LTE"), (both_sides, _comparison))
+    both |= dict.fromkeys(("NullSafeEQ", "NullSafeNEQ"), (both_sides, _comparison))
+    logical = dict.fromkeys(("And", "Or"), (both_sides, _logical))
     return {
         **both,
         **logical,
-        "Not": (_this, _logical),
-        "Where": (_this, _where),
-        "Having": (_this, _where),
+        "Not": (this_side, _logical),
+        "Where": (this_side, _where),
+        "Having": (this_side, _where),
         "Between": (lambda node: [node.this, node.args["low"], node.args["high"]], _between),
         "In": (lambda node: [node.this, *node.expressions], _in),
         "Case": (_results, _common("All CASE results must be the same type or coercible to a common type")),
@@ -177,24 +177,16 @@ def rewrites() -> dict[str, tuple[Callable[[Any], list[Any]], Rewrite]]:
             _common("All ARRAY elements must be the same type or coercible to a common type"),
         ),
         "Values": (_values, _rows),
-        "Add": (_both, _add),
-        "Sub": (_both, _subtract),
-        "Mul": (_both, _multiply),
-        "Div": (_both, _divide),
-        "Mod": (_both, _modulo),
-        "Neg": (_this, _negate),
-        "DPipe": (_both, _concatenate),
+        "Add": (both_sides, _add),
+        "Sub": (both_sides, _subtract),
+        "Mul": (both_sides, _multiply),
+        "Div": (both_sides, _divide),
+        "Mod": (both_sides, _modulo),
+        "Neg": (this_side, _negate),
+        "DPipe": (both_sides, _concatenate),
         "Concat": (lambda node: node.expressions, _texts_only),
         **athena_calls.rewrites(),
     }
-
-
-def _both(node: Any) -> list[Any]:
-    return [node.this, node.expression]
-
-
-def _this(node: Any) -> list[Any]:
-    return [node.this]
 
 
 def _results(node: Any) -> list[Any]:
