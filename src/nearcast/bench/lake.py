@@ -34,7 +34,6 @@ from nearcast.lake.upsert import ACTIVE
 from nearcast.schema import HUDI_TABLE
 from nearcast.source.bar import Bar
 
-SIZES = (5_000, 50_000, 500_000)
 PREFIXES = ("", "A", "B", "C", "D", "E")
 ROWS_AN_OBJECT = 5_000
 NEW_ROWS = 10
@@ -214,10 +213,8 @@ class _Size:
         held, cpu = self._objects(), _spark_cpu(self.world)
         one = [self._commit(log, self._next(symbols[0], NEW_ROWS)) for _ in range(self.commits)]
         cpu = _spark_cpu(self.world) - cpu
-        written, after_bytes = (
-            [size for key, size in self._objects().items() if key not in held],
-            self._disk(),
-        )
+        now = self._objects()
+        written, newest_bytes = [size for key, size in now.items() if key not in held], _newest(now)
         ten = [
             self._commit(log, [bar for symbol in symbols for bar in self._next(symbol, 1)])
             for _ in range(TEN_SYMBOLS)
@@ -231,9 +228,9 @@ class _Size:
             "spark_jobs_a_commit": round((after["jobs"] - before["jobs"]) / COUNTED, 1),
             "new_objects": {"count": len(written), "bytes": sum(written), "commits": self.commits},
             "disk": {
-                "table_bytes": after_bytes["data"],
-                "all_bytes": after_bytes["all"],
-                "ratio": _ratio(after_bytes),
+                "table_bytes": newest_bytes,
+                "all_bytes": sum(now.values()),
+                "ratio": round(sum(now.values()) / newest_bytes, 2),
             },
         }
 
@@ -312,23 +309,19 @@ class _Size:
         found = pages.paginate(Bucket=self.settings.need("hudi_bucket"), Prefix=f"{HUDI_TABLE}/")
         return {item["Key"]: item["Size"] for page in found for item in page.get("Contents", [])}
 
-    def _disk(self) -> dict[str, int]:
-        """Return the bytes of all objects of the table, and of those that hold its newest rows."""
-        held = self._objects()
-        newest: dict[str, tuple[str, int]] = {}
-        for key, size in held.items():
-            if key.endswith(".parquet"):
-                group, instant = key.rpartition("/")[2].partition("_")[0], key.rpartition("_")[2]
-                newest[group] = max(newest.get(group, ("", 0)), (instant, size))
-        return {"all": sum(held.values()), "data": sum(size for _, size in newest.values())}
+
+def _newest(objects: dict[str, int]) -> int:
+    """Return the bytes of the files that hold the newest rows."""
+    newest: dict[str, tuple[str, int]] = {}
+    for key, size in objects.items():
+        if key.endswith(".parquet"):
+            group, instant = key.rpartition("/")[2].partition("_")[0], key.rpartition("_")[2]
+            newest[group] = max(newest.get(group, ("", 0)), (instant, size))
+    return sum(size for _, size in newest.values())
 
 
 def _all_bars(prefix: str) -> Iterator[Bar]:
     return bars(100_000, prefix)
-
-
-def _ratio(disk: dict[str, int]) -> float:
-    return round(disk["all"] / disk["data"], 2)
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:
