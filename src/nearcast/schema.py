@@ -58,3 +58,6 @@ QUANTILE_LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
 QUANTILE_COLUMNS = tuple(f"q{round(level * 1000):03d}" for level in QUANTILE_LEVELS)
 """Their column names: q025, q100, q250, q500, q750, q900, q975 (thousandths)."""
+
+SESSIONS_AHEAD = 10
+"""The largest horizon of a forecast; the next session is horizon 1."""
