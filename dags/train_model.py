@@ -1,4 +1,7 @@
-"""A new model, once a day and when the champion's forecasts have drifted; looked at whenever the prices are new."""
+"""A new model, once a day and when the champion's forecasts have drifted; looked at whenever the prices are new.
+
+It becomes the champion only if it is better on days that neither learned from, or as good and simpler.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from nearcast.orchestration.failures import deadline, report_failure
 
 with DAG(
     "train_model",
-    description="Train when a day has passed or the forecasts have drifted",
+    description="Train when a day has passed or the forecasts have drifted; promote what is better",
     schedule=[Asset(PRICES_ASSET)],
     start_date=datetime(2026, 1, 1),
     max_active_runs=1,
@@ -34,12 +37,12 @@ with DAG(
         from nearcast.orchestration.connection import airflow_settings
 
         reason = training_due(airflow_settings())
-        print(reason or "the champion is younger than a day and has not drifted")
+        print(reason or "a model was trained within the last day, and the champion has not drifted since")
         return reason is not None
 
     @task
     def train() -> dict[str, float]:
-        """Train on the lake's prices; the model becomes the champion."""
+        """Train on the lake's prices; the model becomes the champion if it is better."""
         from nearcast.forecast.recipes import recipe_named
         from nearcast.forecast.train import train as train_recipe
         from nearcast.lake.sync import sync
@@ -51,6 +54,7 @@ with DAG(
         print(sync(settings))
         report = train_recipe(settings, recipe_named("quantile"), progress=print)
         print(f"model {report.model_version} in {report.seconds:.0f} s: {report.metrics}")
+        print(f"{report.promotion.decision}: {report.promotion.reason}")
         return report.metrics
 
     is_due() >> train()

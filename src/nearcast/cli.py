@@ -22,6 +22,7 @@ COMMANDS = {
     "publish": "nearcast.commands.source:publish",
     "lake": "nearcast.commands.lake:lake",
     "train": "nearcast.commands.forecast:train",
+    "models": "nearcast.commands.models:models",
     "forecast": "nearcast.commands.forecast:forecast",
     "bench": "nearcast.commands.bench:bench",
 }

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     """The exchange whose sessions the data checks hold the rows to, by its name in exchange-calendars."""
 
     mlflow_tracking_uri: str | None = None
+    dagshub_owner: str | None = None
+    """With `dagshub_repository` and `dagshub_token`: runs and models go there, and the champion comes from there."""
+    dagshub_repository: str | None = None
+    dagshub_token: SecretStr | None = None
+    dagshub_host: str = "https://dagshub.com"
     dashboard_url: str | None = None
     airflow_url: str | None = None
 

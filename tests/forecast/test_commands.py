@@ -50,7 +50,11 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
         "commit",
         "training_set_sha256",
         "seconds",
+        "promotion",
+        "again",
     }
+    assert report["promotion"]["decision"] == "promoted"
+    assert report["again"] is None
     assert report["commit"] == COMMIT
 
     one = json.loads(run("forecast", "--symbol", "NFLX", "--json").stdout)

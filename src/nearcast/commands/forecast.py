@@ -16,32 +16,48 @@ SYMBOLS = click.option("--symbol", "symbols", multiple=True, metavar="S", help="
 
 
 @click.command()
-@click.option("--recipe", "recipe_name", default="quantile", show_default=True, help="What to train.")
+@click.option("--recipe", "recipe_name", help="What to train.  [default: quantile]")
 @SYMBOLS
 @click.option(
     "--commit",
     metavar="INSTANT",
     help="Train on the rows of this commit, such as the one that a model names (default: the newest).",
 )
+@click.option("--again", metavar="RUN_ID", help="Make an MLflow run again: its recipe, symbols and commit.")
 @json_option
-def train(recipe_name: str, symbols: tuple[str, ...], commit: str | None, as_json: bool) -> None:
-    """Train on the lake's prices, log the run to MLflow and make the model the champion.
+def train(
+    recipe_name: str | None, symbols: tuple[str, ...], commit: str | None, again: str | None, as_json: bool
+) -> None:
+    """Train on the lake's prices, log the run to MLflow, and promote the model if it is better.
+
+    Every model is registered as challenger. It becomes the champion when its pinball loss is smaller on days that
+    neither learned from, with the whole interval of the ratio; or equal, and it is simpler (`nearcast models`).
 
     The commit's rows are kept on S3: a model's tag hudi_commit, given to --commit, makes its training set
-    again, with the same training_set_sha256.
+    again, with the same training_set_sha256. --again makes the whole run again and says what is different.
 
     \b
     Examples:
       nearcast train                          every symbol of the lake
       nearcast train --symbol NFLX --json
       nearcast train --commit 20260131120000000
+      nearcast train --again 4f0c2d7be5f84e5c8a7b7a3c5a0b1e2d
     """
     from nearcast.forecast.recipes import recipe_named
     from nearcast.forecast.train import train as run
+    from nearcast.forecast.train import train_again
 
+    if again and (recipe_name or symbols or commit):
+        raise click.UsageError("--again takes recipe, symbols and commit from the run.")
     output, settings = Output(as_json), load_settings()
-    recipe = recipe_named(recipe_name)
-    report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"), commit)
+
+    def progress(step: str) -> None:
+        output.note(f"{step} …")
+
+    if again:
+        report = train_again(settings, again, progress)
+    else:
+        report = run(settings, recipe_named(recipe_name or "quantile"), symbols or None, progress, commit)
     output.result(asdict(report), lambda _: _render_report(output, asdict(report)))
 
 
@@ -105,6 +121,14 @@ def _render_report(output: Output, report: dict[str, Any]) -> None:
     rows = [(name, f"{value:.4g}") for name, value in report["metrics"].items()]
     output.table(f"Model {report['model_version']}, {report['seconds']} s", ("metric", "value"), rows)
     output.stdout.print(f"commit: {report['commit']}\ntraining set: sha256 {report['training_set_sha256']}")
+    if again := report["again"]:
+        same = (
+            "the same metrics, to the bit" if not again["metrics"] else f"other metrics: {again['metrics']}"
+        )
+        output.stdout.print(f"run {again['run_id']} again: {same}")
+        if again["packages"]:
+            output.stdout.print(f"packages then and now: {again['packages']}")
+    output.stdout.print(f"{report['promotion']['decision']}: {report['promotion']['reason']}")
 
 
 def _render_forecasts(output: Output, documents: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Whether it is time to train: a day has passed, or the champion's forecasts have drifted."""
+"""Whether it is time to train: a day has passed since the last training, or the champion has drifted."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ BAND = 0.8
 def training_due(settings: Settings) -> str | None:
     """Return why a model should be trained now; None when the champion will do.
 
+    The champion may be older than a day: what counts is when a model was last trained, be it promoted or not.
+    Drift asks for one training; while its model stays a challenger, the next one is a day later.
+
     Raises
     ------
     ForecastError
         MLflow does not answer.
     """
-    from nearcast.forecast.registry import CHAMPION_MODEL, champion_trained_at
+    from nearcast.forecast.registry import CHAMPION_MODEL, champion_version, newest_version
     from nearcast.source.database import connect
 
-    champion = champion_trained_at(settings)
-    if champion is None:
+    champion, newest = champion_version(settings), newest_version(settings)
+    if champion is None or newest is None:
         return "there is no champion"
-    version, trained_at = champion
+    version, trained_at = newest
     age = time.time() - trained_at
     if age > LARGEST_AGE_S:
-        return f"version {version} is {age / 3600:.0f} hours old"
+        return f"the last training, of version {version}, was {age / 3600:.0f} hours ago"
+    if version != champion:
+        return None
     with connect(settings.need("postgres_dsn")) as connection:
         return drift(scores(connection, f"{CHAMPION_MODEL}/{version}"))
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from nearcast.errors import ForecastError
-from nearcast.forecast.features import features
+from nearcast.forecast.features import MINIMUM_HISTORY, features
 from nearcast.forecast.network import CnnBiLstm
-from nearcast.forecast.recipes import Recipe
+from nearcast.forecast.recipes import Recipe, recipe_of
 from nearcast.forecast.windows import Samples, samples_of_symbol, skip_columns
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Array = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
 
 RECIPE_FILE = "recipe.json"
 WEIGHTS_FILE = "weights.pt"
@@ -70,12 +72,20 @@ class QuantileForecaster:
         Names of the skip features, in order.
     network
         The trained network.
+    trained_until
+        The newest day whose outcome it learned from; None in models from before this was noted.
     """
 
     recipe: Recipe
     scaler: Scaler
     columns: list[str]
     network: CnnBiLstm
+    trained_until: datetime.date | None = None
+
+    @property
+    def complexity(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
 
     def log_return_quantiles(self, samples: Samples) -> Array:
         """Return (n, 7) quantiles of each sample's next log return, ascending."""
@@ -93,15 +103,43 @@ class QuantileForecaster:
         ForecastError
             When there are too few bars, or the features differ from those of the training.
         """
+        newest = self._samples(bars).take(np.array([-1]))
+        quantiles: Array = newest.last_close[0] * np.exp(self.log_return_quantiles(newest)[0])
+        return quantiles
+
+    def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
+        """Forecast from some days of one or more symbols, each from its own bars up to that day.
+
+        Parameters
+        ----------
+        bars
+            n daily bars, by symbol and date.
+        wanted
+            (n,) the rows to forecast from.
+
+        Returns
+        -------
+        numpy.ndarray
+            (wanted rows, 1, 7) ascending quantiles of the next log return; NaN before a symbol's 60th bar.
+        """
+        answers = np.full((len(bars), 1, len(self.recipe.levels)), np.nan)
+        for rows in bars.groupby("stock_symbol", sort=False).indices.values():
+            full = rows[MINIMUM_HISTORY - 1 :]
+            asked = np.flatnonzero(wanted[full])
+            if len(asked):
+                mine = self._samples(bars.iloc[rows]).take(asked)
+                answers[full[asked], 0] = self.log_return_quantiles(mine)
+        return np.asarray(answers[wanted])
+
+    def _samples(self, bars: pd.DataFrame) -> Samples:
+        """Return every sample of one symbol's bars."""
         table = features(bars)
         if skip_columns(table) != self.columns:
             raise ForecastError(
                 "The model was trained with other features than this version computes.",
                 todo="Train again with `nearcast train`.",
             )
-        newest = samples_of_symbol(bars, table, self.recipe).take(np.array([-1]))
-        quantiles: Array = newest.last_close[0] * np.exp(self.log_return_quantiles(newest)[0])
-        return quantiles
+        return samples_of_symbol(bars, table, self.recipe)
 
     def save(self, folder: Path) -> None:
         """Write the recipe, scaler and weights to ``folder``."""
@@ -111,6 +149,7 @@ class QuantileForecaster:
             "scaler": dataclasses.asdict(self.scaler),
             "columns": self.columns,
             "base": self.network.head.base.tolist(),
+            "trained_until": self.trained_until.isoformat() if self.trained_until else None,
         }
         (folder / RECIPE_FILE).write_text(json.dumps(document, indent=1))
         torch.save(self.network.state_dict(), folder / WEIGHTS_FILE)
@@ -119,16 +158,19 @@ class QuantileForecaster:
     def load(cls, folder: Path) -> QuantileForecaster:
         """Read what `save` wrote."""
         document = json.loads((folder / RECIPE_FILE).read_text())
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in document["recipe"].items()
-        }
-        recipe = Recipe(**fields)
+        recipe = recipe_of(document["recipe"])
         scaler = Scaler(**{name: tuple(values) for name, values in document["scaler"].items()})
         network = CnnBiLstm(recipe, len(document["columns"]), document["base"])
         network.load_state_dict(torch.load(folder / WEIGHTS_FILE, weights_only=True))
         network.eval()
-        return cls(recipe, scaler, document["columns"], network)
+        until = document.get("trained_until")
+        return cls(
+            recipe,
+            scaler,
+            document["columns"],
+            network,
+            datetime.date.fromisoformat(until) if until else None,
+        )
 
 
 def untrained(recipe: Recipe, training: Samples, columns: list[str]) -> QuantileForecaster:

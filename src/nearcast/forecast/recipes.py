@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nearcast.errors import ForecastError
 from nearcast.schema import QUANTILE_LEVELS
@@ -60,3 +62,11 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise ForecastError(f"There is no recipe {name!r}.", todo=f"Choose one of {', '.join(RECIPES)}.")
     return RECIPES[name]
+
+
+def recipe_of(document: Mapping[str, Any]) -> Recipe:
+    """Return the recipe whose fields ``document`` holds, as JSON has them: its lists are tuples."""
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    return Recipe(**fields)

@@ -1,18 +1,18 @@
-"""MLflow's registry: storing a trained forecaster, and loading the champion."""
+"""MLflow's registry: storing a trained forecaster, and loading the champion or any other version."""
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
+from nearcast.forecast.tracking import answering, connect, tracking_uri
 from nearcast.schema import BAR, QUANTILE_COLUMNS
 
 if TYPE_CHECKING:
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     Quantiles = npt.NDArray[np.float64]
 
 CHAMPION_ALIAS = "champion"
+CHALLENGER_ALIAS = "challenger"
+PREVIOUS_ALIAS = "previous"
 CHAMPION_MODEL = "nearcast-quantile"
 ARTIFACT = "forecaster"
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "torch", "exchange-calendars", "nearcast")
+PACKAGES = ("mlflow", "numpy", "pandas", "torch", "lightning", "exchange-calendars", "nearcast")
+"""What a forecaster is fitted with and answers with."""
 MLFLOW_TYPES = {"text": "string", "date": "datetime", "double precision": "double", "bigint": "long"}
-RETRIES = 2
-TIMEOUT_S = 10
+EXAMPLE_BARS = 250
+"""Bars of the input example: a year, which is what the slowest of the features look back on."""
 
 
 @dataclass(frozen=True)
@@ -51,67 +54,51 @@ class Champion:
     predict: Callable[[pd.DataFrame], Quantiles]
 
 
-def connect(settings: Settings) -> Any:
-    """Point MLflow at the tracking server of the settings and return a client.
-
-    A server that is away is reported after seconds, not after MLflow's default of minutes.
-    """
-    import os
-
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(RETRIES))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
-    # no bars between log lines, and no lock file of whatever folder the command runs in beside the model
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
-    # stdout is for results
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    import mlflow
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(settings.need("mlflow_tracking_uri"))
-    return mlflow.MlflowClient()
+class UnloadableError(ForecastError):
+    """A version was stored by a Nearcast whose models this one cannot read."""
 
 
-@contextmanager
-def answering(settings: Settings) -> Iterator[None]:
-    """Turn MLflow's failures within this block into a ForecastError."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        raise ForecastError(
-            f"MLflow at {settings.mlflow_tracking_uri} failed: {str(error).splitlines()[0][:300]}",
-            kept="The champion is the one it was.",
-            todo="See `nearcast status`, start it with `nearcast up`, then try again.",
-        ) from error
+def registered_model(recipe_name: str) -> str:
+    """Return the name under which the models of a recipe are registered."""
+    return f"nearcast-{recipe_name}"
 
 
-def register(forecaster: QuantileForecaster, client: Any) -> str:
-    """Log the forecaster to the active run, register it and make it the champion; return its version.
+def packages() -> dict[str, str]:
+    """Return the installed version of each of `PACKAGES`."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def register(forecaster: QuantileForecaster, bars: pd.DataFrame, client: Any) -> str:
+    """Log the forecaster to the active run, register it as challenger; return its version.
 
     Parameters
     ----------
     forecaster
         A trained forecaster.
+    bars
+        The bars it was trained on; the newest of one symbol become the input example.
     client
         What `connect` returned.
     """
     import mlflow
 
+    name = registered_model(forecaster.recipe.name)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice on input examples; the signature says it all
+        warnings.simplefilter("ignore")  # advice on integer columns with missing values; there are none
         forecaster.save(Path(folder) / ARTIFACT)
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={ARTIFACT: str(Path(folder) / ARTIFACT)},
-            pip_requirements=list(REQUIREMENTS),
+            pip_requirements=[f"{package}=={version}" for package, version in packages().items()],
             signature=_signature(),
-            registered_model_name=f"nearcast-{forecaster.recipe.name}",
+            input_example=_example(bars),
+            registered_model_name=name,
         )
     version = str(logged.registered_model_version)
-    client.set_registered_model_alias(f"nearcast-{forecaster.recipe.name}", CHAMPION_ALIAS, version)
+    client.set_model_version_tag(name, version, "trained_until", str(forecaster.trained_until))
+    client.set_model_version_tag(name, version, "complexity", str(forecaster.complexity))
+    client.set_registered_model_alias(name, CHALLENGER_ALIAS, version)
     return version
 
 
@@ -121,18 +108,59 @@ def _signature() -> Any:
     from mlflow.types import ColSpec, Schema
 
     bars = [ColSpec(MLFLOW_TYPES[column.postgres], column.name) for column in BAR]
-    key = [ColSpec("string", "stock_symbol"), ColSpec("datetime", "as_of_date")]
+    types = {"stock_symbol": "string", "as_of_date": "datetime", "horizon": "long", "date": "datetime"}
+    key = [ColSpec(kind, name) for name, kind in types.items()]
     return ModelSignature(Schema(bars), Schema(key + [ColSpec("double", name) for name in QUANTILE_COLUMNS]))
 
 
+def _example(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return the newest bars of the first symbol that has the most of them."""
+    symbol = bars["stock_symbol"].value_counts(sort=True).index[0]
+    columns = [column.name for column in BAR]
+    mine: pd.DataFrame = bars.loc[bars["stock_symbol"] == symbol, columns]
+    return mine.tail(EXAMPLE_BARS).reset_index(drop=True)
+
+
+def aliased(client: Any, model: str, alias: str) -> Any:
+    """Return the version that has an alias, as MLflow describes it; None when none has."""
+    return _or_none(lambda: client.get_model_version_by_alias(model, alias))
+
+
+def version_of(client: Any, model: str, version: str) -> Any:
+    """Return a version as MLflow describes it.
+
+    Raises
+    ------
+    ForecastError
+        There is none of this number.
+    """
+    found = _or_none(lambda: client.get_model_version(model, version))
+    if found is None:
+        raise ForecastError(
+            f"There is no version {version} of {model}.", todo="See the versions with `nearcast models list`."
+        )
+    return found
+
+
+def versions(client: Any, model: str) -> list[Any]:
+    """Return every version with its aliases and tags, the newest first."""
+    found = client.search_model_versions(f"name='{model}'")
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def _or_none(ask: Callable[[], Any]) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
 def champion_version(settings: Settings) -> str | None:
-    """Return the champion's version number, or None when nothing was registered yet."""
-    champion = _champion(settings)
-    return None if champion is None else str(champion.version)
-
-
-def champion_trained_at(settings: Settings) -> tuple[str, float] | None:
-    """Return the champion's version and when it was registered (epoch seconds); None when there is none.
+    """Return the champion's version number, or None when nothing was registered yet.
 
     Raises
     ------
@@ -140,19 +168,21 @@ def champion_trained_at(settings: Settings) -> tuple[str, float] | None:
         MLflow does not answer.
     """
     with answering(settings):
-        champion = _champion(settings)
-    return None if champion is None else (str(champion.version), champion.creation_timestamp / 1000)
+        champion = aliased(connect(settings), CHAMPION_MODEL, CHAMPION_ALIAS)
+    return None if champion is None else str(champion.version)
 
 
-def _champion(settings: Settings) -> Any:
-    from mlflow.exceptions import MlflowException
+def newest_version(settings: Settings) -> tuple[str, float] | None:
+    """Return the version that was registered last, and when (epoch seconds); None when there is none.
 
-    try:
-        return connect(settings).get_model_version_by_alias(CHAMPION_MODEL, CHAMPION_ALIAS)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+    Raises
+    ------
+    ForecastError
+        MLflow does not answer.
+    """
+    with answering(settings):
+        found = versions(connect(settings), CHAMPION_MODEL)
+    return (str(found[0].version), found[0].creation_timestamp / 1000) if found else None
 
 
 def load_champion(settings: Settings) -> Champion:
@@ -163,19 +193,41 @@ def load_champion(settings: Settings) -> Champion:
     ForecastError
         When no model was registered yet, or MLflow does not answer.
     """
+    version = champion_version(settings)
+    if version is None:
+        raise ForecastError(
+            f"There is no champion of {CHAMPION_MODEL} in MLflow.", todo="Run `nearcast train` first."
+        )
     with answering(settings):
-        version = champion_version(settings)
-        if version is None:
-            raise ForecastError(
-                f"There is no champion of {CHAMPION_MODEL} in MLflow.", todo="Run `nearcast train` first."
-            )
-        return _load(settings.need("mlflow_tracking_uri"), version)
+        return _champion(tracking_uri(settings), version)
 
 
 @lru_cache(maxsize=2)
-def _load(uri: str, version: str) -> Champion:
+def _champion(uri: str, version: str) -> Champion:
+    return Champion(f"{CHAMPION_MODEL}/{version}", load_forecaster(CHAMPION_MODEL, version).predict)
+
+
+def load_forecaster(model: str, version: str) -> QuantileForecaster:
+    """Return the forecaster of a version, from the server to which `connect` pointed MLflow.
+
+    Raises
+    ------
+    UnloadableError
+        It was stored by a Nearcast whose models this one cannot read.
+    mlflow.exceptions.MlflowException
+        MLflow does not answer.
+    """
     import mlflow
 
-    model = mlflow.pyfunc.load_model(f"models:/{CHAMPION_MODEL}/{version}")
-    forecaster: QuantileForecaster = model.unwrap_python_model().forecaster
-    return Champion(f"{CHAMPION_MODEL}/{version}", forecaster.predict)
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(f"models:/{model}/{version}", dst_path=folder)
+        try:
+            loaded = mlflow.pyfunc.load_model(path)
+            forecaster: QuantileForecaster = loaded.unwrap_python_model().forecaster
+        # it runs the script that was stored with the model, against the modules of today
+        except Exception as error:
+            raise UnloadableError(
+                f"Version {version} of {model} cannot be loaded: {error}",
+                todo="Train a new one with `nearcast train`, or go back to the Nearcast that stored it.",
+            ) from error
+    return forecaster

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from nearcast.forecast.again import Differences, Origin
     from nearcast.forecast.model import QuantileForecaster
+    from nearcast.forecast.promotion import Decision
     from nearcast.forecast.windows import Samples
     from nearcast.settings import Settings
 
@@ -40,6 +42,10 @@ class TrainReport:
         The Hudi commit that it was trained on, and the SHA-256 of those rows as an Arrow IPC stream.
     seconds
         Wall time.
+    promotion
+        Whether the version became the champion, and why.
+    again
+        What differs from the run that was made again; None: no run was.
     """
 
     run_id: str
@@ -48,6 +54,8 @@ class TrainReport:
     commit: str
     training_set_sha256: str
     seconds: float
+    promotion: Decision
+    again: Differences | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def train(
     progress: Progress = lambda step: None,
     commit: str | None = None,
 ) -> TrainReport:
-    """Train ``recipe`` on the lake as of one commit, log it to MLflow and make it the champion.
+    """Train ``recipe`` on the lake as of one commit, log it to MLflow, and promote it if it is better.
 
     Parameters
     ----------
@@ -77,7 +85,7 @@ def train(
     recipe
         What to train.
     symbols
-        The symbols to train on (default: all in the lake).
+        The symbols to train on (default: all in the lake). The champion is compared on all of them.
     progress
         Is told each step as it begins.
     commit
@@ -90,24 +98,72 @@ def train(
     LakeError
         When the commit is not kept, and can no longer be read.
     """
-    from nearcast.forecast.bars import as_bars
-    from nearcast.forecast.registry import answering, connect
-    from nearcast.forecast.training_set import commit_to_train_on, sha256, training_set
+    from nearcast.forecast.tracking import answering, connect
+    from nearcast.forecast.training_set import commit_to_train_on
 
-    started = time.monotonic()
-    tracking = settings.need("mlflow_tracking_uri")
     with answering(settings):  # before the work, not after it
         connect(settings).search_experiments(max_results=1)
     progress("Reading the lake")
-    commit = commit or commit_to_train_on(settings)
-    rows = training_set(settings, commit, symbols or ())
-    bars, tags = as_bars(rows), {"hudi_commit": commit, "training_set_sha256": sha256(rows)}
+    return _train(settings, recipe, symbols or (), commit or commit_to_train_on(settings), progress)
+
+
+def train_again(settings: Settings, run_id: str, progress: Progress = lambda step: None) -> TrainReport:
+    """Train with the recipe, the symbols and the commit of an earlier run; say what came out differently.
+
+    Raises
+    ------
+    ForecastError
+        There is no such run, it does not name what it was made from, or its rows are not the same any more.
+    LakeError
+        When the commit is not kept, and can no longer be read.
+    """
+    from nearcast.forecast.again import origin
+
+    first = origin(settings, run_id)
+    progress(f"Reading the lake as of {first.commit}")
+    return _train(settings, first.recipe, first.symbols, first.commit, progress, first)
+
+
+def _train(
+    settings: Settings,
+    recipe: Recipe,
+    symbols: Sequence[str],
+    commit: str,
+    progress: Progress,
+    first: Origin | None = None,
+) -> TrainReport:
+    from nearcast.forecast.again import check_rows, differences
+    from nearcast.forecast.bars import as_bars
+    from nearcast.forecast.champions import promote_if_better
+    from nearcast.forecast.registry import registered_model
+    from nearcast.forecast.tracking import tracking_uri
+    from nearcast.forecast.training_set import sha256, training_set
+
+    started = time.monotonic()
+    rows = training_set(settings, commit, symbols)
+    tags = {"hudi_commit": commit, "training_set_sha256": sha256(rows)}
+    if first is not None:
+        check_rows(first, tags["training_set_sha256"])
+        tags["again_of"] = first.run_id
+    bars = as_bars(rows)
     progress("Fitting")
     fitted = fit_and_judge(bars, recipe)
-    progress(f"Logging to MLflow at {tracking}")
+    progress(f"Logging to MLflow at {tracking_uri(settings)}")
     run_id, version = _log(settings, bars, tags, fitted)
-    seconds = round(time.monotonic() - started, 2)
-    return TrainReport(run_id, version, fitted.metrics, commit, tags["training_set_sha256"], seconds)
+    progress("Comparing with the champion")
+    everything = as_bars(training_set(settings, commit)) if symbols else bars
+    model = registered_model(recipe.name)
+    decision = promote_if_better(settings, model, version, everything, fitted.forecaster)
+    return TrainReport(
+        run_id,
+        version,
+        fitted.metrics,
+        commit,
+        tags["training_set_sha256"],
+        round(time.monotonic() - started, 2),
+        decision,
+        differences(first, fitted.metrics) if first else None,
+    )
 
 
 def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
@@ -138,8 +194,11 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
         )
     split = chronological_split(everything.date, recipe.train, recipe.validation)
     learn, judge, test = (everything.take(rows) for rows in split)
+    following = bars.groupby("stock_symbol")["date"].shift(-1)
+    learned = bars["date"].to_numpy() < test.date.min()
     torch.manual_seed(recipe.seed)
     forecaster = untrained(recipe, learn, skip_columns(features(bars.head(MINIMUM_HISTORY))))
+    forecaster.trained_until = following[learned].max().date()
     history = fit(forecaster, learn, judge)
     quantiles = forecaster.log_return_quantiles(test)
     metrics = evaluate(test, quantiles, baseline_quantiles(bars, test))
@@ -151,7 +210,9 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
 
 def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: Fitted) -> tuple[str, str]:
     """Log a run with its parameters, metrics, figures, data and model; return run id and model version."""
-    from nearcast.forecast.registry import answering, connect, register
+    from nearcast.forecast.again import log_origin
+    from nearcast.forecast.registry import register
+    from nearcast.forecast.tracking import answering, connect
 
     client = connect(settings)
     import mlflow
@@ -160,13 +221,13 @@ def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: F
     with answering(settings), _run(recipe) as run:
         symbols = sorted(bars["stock_symbol"].unique())
         mlflow.log_params(asdict(recipe) | {"symbols": len(symbols)})
-        mlflow.log_text("\n".join(symbols), "symbols.txt")  # a parameter holds 6000 characters at most
         mlflow.set_tags(tags)
+        log_origin(recipe, symbols)
         mlflow.log_metrics(fitted.metrics)
         _log_history(client, run.info.run_id, fitted.history)
         _log_data(bars, tags["hudi_commit"])
         _log_figures(fitted)
-        version = register(fitted.forecaster, client)
+        version = register(fitted.forecaster, bars, client)
     return run.info.run_id, version
 
 
