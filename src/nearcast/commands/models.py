@@ -45,12 +45,16 @@ def list_models(recipe_name: str, as_json: bool) -> None:
       nearcast models list
       nearcast models list --json | jq '.models[] | select(.aliases | index("champion"))'
     """
-    from nearcast.forecast.registry import versions
+    from nearcast.forecast.registry import aliases, versions
     from nearcast.forecast.tracking import answering, connect
 
     output, settings, model = _start(as_json, recipe_name)
     with answering(settings):
-        documents = [_document(version) for version in versions(connect(settings), model)]
+        client = connect(settings)
+        named = aliases(client, model)
+        documents = [
+            _document(version, named.get(str(version.version), [])) for version in versions(client, model)
+        ]
 
     def render(_: Any) -> None:
         if documents:
@@ -180,13 +184,13 @@ def _newest_bars(settings: Settings) -> pd.DataFrame:
     return read_bars(settings)
 
 
-def _document(version: Any) -> dict[str, Any]:
+def _document(version: Any, aliases: list[str]) -> dict[str, Any]:
     """Return what is known of a version; numbers as numbers."""
     tags = version.tags
     numbers = {name: float(tags[name]) if name in tags else None for name in ("ratio", "low", "high", "days")}
     return {
         "version": str(version.version),
-        "aliases": sorted(version.aliases),
+        "aliases": aliases,
         "run_id": version.run_id,
         "created_at": version.creation_timestamp / 1000,
         "trained_until": tags.get("trained_until"),

@@ -121,6 +121,15 @@ def _example(bars: pd.DataFrame) -> pd.DataFrame:
     return mine.tail(EXAMPLE_BARS).reset_index(drop=True)
 
 
+def aliases(client: Any, model: str) -> dict[str, list[str]]:
+    """Return the aliases of each version that has some."""
+    registered = _or_none(lambda: client.get_registered_model(model))
+    found: dict[str, list[str]] = {}
+    for alias, version in sorted(registered.aliases.items()) if registered else ():
+        found.setdefault(str(version), []).append(alias)
+    return found
+
+
 def aliased(client: Any, model: str, alias: str) -> Any:
     """Return the version that has an alias, as MLflow describes it; None when none has."""
     return _or_none(lambda: client.get_model_version_by_alias(model, alias))
@@ -143,7 +152,7 @@ def version_of(client: Any, model: str, version: str) -> Any:
 
 
 def versions(client: Any, model: str) -> list[Any]:
-    """Return every version with its aliases and tags, the newest first."""
+    """Return every version with its tags, the newest first; MLflow leaves out their aliases here."""
     found = client.search_model_versions(f"name='{model}'")
     return sorted(found, key=lambda version: -int(version.version))
 
