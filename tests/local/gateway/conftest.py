@@ -77,6 +77,7 @@ def running_gateway(home: Path) -> Iterator[Gateway]:
         "NEARCAST_HOME": str(home),
         "NEARCAST_GATEWAY_PORT": str(port),
         "NEARCAST_AWS_REGION": REGION,
+        "NEARCAST_AWS_SECRET_ACCESS_KEY": "local",
         "NEARCAST_GATEWAY_SPARK": "off",
     }
     log = home / "gateway.log"

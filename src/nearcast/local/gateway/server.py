@@ -14,6 +14,7 @@ from typing import Any
 from nearcast.local.gateway.snapshots import Snapshots, current_folder, read_current
 from nearcast.local.gateway.wal import WriteAheadLog
 from nearcast.log import configure, get_logger
+from nearcast.settings import load_settings
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -132,6 +133,10 @@ def main() -> None:
     port = int(os.environ["NEARCAST_GATEWAY_PORT"])
     region = os.environ.get("NEARCAST_AWS_REGION", "us-east-1")
     configure_ministack(home, port, region)
+    secret = load_settings(home).aws_secret_access_key
+    if secret is not None:
+        # with which ministack checks presigned addresses, such as those that MLflow gives its clients
+        os.environ["AWS_SECRET_ACCESS_KEY"] = secret.get_secret_value()
     get_logger("gateway").info("starting", port=port, home=str(home))
     uvicorn.run(
         Gateway(home, port, region),
