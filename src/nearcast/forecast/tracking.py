@@ -80,7 +80,7 @@ def uses_dagshub(settings: Settings) -> bool:
     return not missing
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)  # what it sets is the process's: other settings have to set it again
 def _enter_dagshub(host: str, owner: str, repository: str, token: str) -> None:
     """Check token and repository, once a process, and give MLflow the token's user and the token.
 
