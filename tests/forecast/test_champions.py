@@ -285,6 +285,7 @@ def test_the_commands_print_one_document_and_refuse_what_is_not_better(
     assert document("promote", first)["decision"] == "champion"
     assert document("compare")["version"] == second
     refused = run("promote", second).exception
+    assert document("list")["models"][0]["ratio"] > 1
     assert isinstance(refused, ForecastError)
     assert "was not promoted: worse" in refused.happened
     assert run("promote", second, "--force").exit_code == 2
@@ -295,7 +296,7 @@ def test_the_commands_print_one_document_and_refuse_what_is_not_better(
         (second, ["champion"]),
         (first, ["previous"]),
     ]
-    assert listed[0]["reason"] == "forced: a drill"
+    assert (listed[0]["reason"], listed[0]["ratio"]) == ("forced: a drill", None)
     assert document("rollback") == {"champion": first, "replaced": second}
     assert "is champion again" not in run("rollback").stdout  # there is nothing before the first
     assert "champion" in run("list").stdout

@@ -58,9 +58,11 @@ def list_models(recipe_name: str, as_json: bool) -> None:
 
     def render(_: Any) -> None:
         if documents:
-            columns = ("version", "aliases", "trained_until", "complexity", "ratio", "decision", "reason")
-            rows = ([_cell(document[name]) for name in columns] for document in documents)
-            output.table(model, [name.replace("_", " ") for name in columns], rows)
+            columns = ("version", "aliases", "trained until", "parameters", "ratio to the champion's loss")
+            output.table(model, columns, map(_row, documents))
+            for one in documents:
+                if one["reason"]:
+                    output.stdout.print(f"version {one['version']}: {one['decision']}, {one['reason']}")
         else:
             output.note(f"There is no version of {model}. Run `nearcast train`.")
 
@@ -203,10 +205,11 @@ def _document(version: Any, aliases: list[str]) -> dict[str, Any]:
     }
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        return ", ".join(value)
-    return f"{value:.4f}" if isinstance(value, float) else value
+def _row(one: dict[str, Any]) -> list[Any]:
+    """Return a version as a row of the table."""
+    compared = one["ratio"] is not None
+    ratio = f"{one['ratio']:.4f} ({one['low']:.4f} to {one['high']:.4f})" if compared else None
+    return [one["version"], ", ".join(one["aliases"]), one["trained_until"], one["complexity"], ratio]
 
 
 def _render(output: Output, model: str, decision: Decision) -> None:

@@ -218,13 +218,16 @@ def _record(client: Any, model: str, decision: Decision) -> None:
     from mlflow.entities import Metric, RunTag
 
     fields = {name: value for name, value in asdict(decision).items() if value is not None}
-    for name, value in {**fields, "decided_at": _now()}.items():
-        if name not in ("version", "complexity"):
+    version = client.get_model_version(model, decision.version)
+    for name, value in {**asdict(decision), "decided_at": _now()}.items():
+        if value is not None:
             client.set_model_version_tag(model, decision.version, name, str(value))
+        elif name in version.tags:  # of an earlier decision
+            client.delete_model_version_tag(model, decision.version, name)
     numbers = ("ratio", "low", "high", "days", "complexity", "champion_complexity")
     now = int(time.time() * 1000)
     client.log_batch(
-        client.get_model_version(model, decision.version).run_id,
+        version.run_id,
         [
             Metric(f"promotion_{name}", float(fields[name]), now, 0)
             for name in numbers
