@@ -22,6 +22,7 @@ COMMANDS = {
     "publish": "nearcast.commands.source:publish",
     "lake": "nearcast.commands.lake:lake",
     "train": "nearcast.commands.forecast:train",
+    "tune": "nearcast.commands.forecast:tune",
     "forecast": "nearcast.commands.forecast:forecast",
     "bench": "nearcast.commands.bench:bench",
 }

@@ -1,9 +1,11 @@
-"""``nearcast train`` and ``nearcast forecast``."""
+"""``nearcast train``, ``nearcast tune`` and ``nearcast forecast``."""
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +13,9 @@ from nearcast.cli import json_option
 from nearcast.errors import NearcastError
 from nearcast.output import Output
 from nearcast.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from nearcast.forecast.tune import TuneReport
 
 SYMBOLS = click.option("--symbol", "symbols", multiple=True, metavar="S", help="A symbol; may be repeated.")
 
@@ -23,8 +28,25 @@ SYMBOLS = click.option("--symbol", "symbols", multiple=True, metavar="S", help="
     metavar="INSTANT",
     help="Train on the rows of this commit, such as the one that a model names (default: the newest).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="With more than one: processes of Ray Train, on this machine or at RAY_ADDRESS.",
+)
+@click.option(
+    "--from-tune", "tuned", metavar="RUN_ID", help="With the settings of this trial, or tuning's best."
+)
 @json_option
-def train(recipe_name: str, symbols: tuple[str, ...], commit: str | None, as_json: bool) -> None:
+def train(
+    recipe_name: str,
+    symbols: tuple[str, ...],
+    commit: str | None,
+    workers: int,
+    tuned: str | None,
+    as_json: bool,
+) -> None:
     """Train on the lake's prices, log the run to MLflow and make the model the champion.
 
     The commit's rows are kept on S3: a model's tag hudi_commit, given to --commit, makes its training set
@@ -35,14 +57,85 @@ def train(recipe_name: str, symbols: tuple[str, ...], commit: str | None, as_jso
       nearcast train                          every symbol of the lake
       nearcast train --symbol NFLX --json
       nearcast train --commit 20260131120000000
+      nearcast train --workers 2
     """
     from nearcast.forecast.recipes import recipe_named
     from nearcast.forecast.train import train as run
 
     output, settings = Output(as_json), load_settings()
     recipe = recipe_named(recipe_name)
-    report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"), commit)
+    if tuned is not None:
+        from nearcast.forecast.tune import tuned_recipe
+
+        recipe = tuned_recipe(settings, recipe, tuned)
+    report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"), commit, workers)
     output.result(asdict(report), lambda _: _render_report(output, asdict(report)))
+
+
+@click.command()
+@click.option("--recipe", "recipe_name", default="quantile", show_default=True, help="What to tune.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Configurations to try."
+)
+@click.option("--max-epochs", type=click.IntRange(min=1), help="Of a trial (default: the recipe's).")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the configurations.")
+@click.option(
+    "--before",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Use no day from this one on (default: the first test day of the recipe's own split).",
+)
+@SYMBOLS
+@click.option("--csv", type=click.Path(path_type=Path), help="Prices from this file instead of the lake.")
+@click.option(
+    "--resume", "again", is_flag=True, help="Go on with the newest tuning that was stopped, as it began."
+)
+@json_option
+def tune(
+    recipe_name: str,
+    trials: int,
+    max_epochs: int | None,
+    seed: int,
+    before: datetime.datetime | None,
+    symbols: tuple[str, ...],
+    csv: Path | None,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Try other settings of a recipe with Ray Tune, judged on days before the test; each is a run in MLflow.
+
+    Trials run side by side, one a CPU, on this machine or at RAY_ADDRESS; those that fall behind end early
+    (ASHA). The recipe as it is comes first.
+
+    \b
+    Examples:
+      nearcast tune --trials 20
+      nearcast tune --csv prices.csv --before 2020-01-01 --json
+      nearcast tune --resume
+    """
+    from nearcast.forecast.recipes import recipe_named
+    from nearcast.forecast.tune import TunePlan, resume
+    from nearcast.forecast.tune import tune as run
+
+    output, settings = Output(as_json), load_settings()
+
+    def progress(step: str) -> None:
+        output.note(f"{step} …")
+
+    if again:
+        report = resume(settings, recipe_named, progress)
+    else:
+        recipe = recipe_named(recipe_name)
+        plan = TunePlan(
+            recipe=recipe_name,
+            trials=trials,
+            max_epochs=max_epochs or recipe.epochs,
+            seed=seed,
+            symbols=symbols,
+            csv=str(csv.absolute()) if csv else None,
+            before=f"{before:%Y-%m-%d}" if before else None,
+        )
+        report = run(settings, recipe, plan, progress)
+    output.result(asdict(report), lambda _: _render_trials(output, report))
 
 
 @click.command()
@@ -105,6 +198,23 @@ def _render_report(output: Output, report: dict[str, Any]) -> None:
     rows = [(name, f"{value:.4g}") for name, value in report["metrics"].items()]
     output.table(f"Model {report['model_version']}, {report['seconds']} s", ("metric", "value"), rows)
     output.stdout.print(f"commit: {report['commit']}\ntraining set: sha256 {report['training_set_sha256']}")
+
+
+def _render_trials(output: Output, report: TuneReport) -> None:
+    days = report.validation
+    rows = [
+        (
+            trial["run_id"],
+            None if trial["score"] is None else f"{trial['score']:.4f}",
+            trial["epochs"],
+            trial["status"],
+            ", ".join(f"{name} {value}" for name, value in trial["config"].items()),
+        )
+        for trial in sorted(report.trials, key=lambda trial: (trial["score"] is None, trial["score"]))
+    ]
+    title = f"Pinball loss ÷ last close's, {days['from']} to {days['to']}; {report.seconds} s"
+    output.table(title, ("run", "ratio", "epochs", "status", "settings"), rows)
+    output.stdout.print(f"train with it: nearcast train --from-tune {report.best['run_id']}")
 
 
 def _render_forecasts(output: Output, documents: list[dict[str, Any]]) -> None:

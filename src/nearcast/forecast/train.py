@@ -13,10 +13,13 @@ from nearcast.errors import ForecastError
 from nearcast.forecast.recipes import Recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
+    from nearcast.forecast.fit import Epoch
     from nearcast.forecast.model import QuantileForecaster
     from nearcast.forecast.windows import Samples
     from nearcast.settings import Settings
@@ -55,7 +58,7 @@ class Fitted:
     """A trained forecaster with its verdict over the test days."""
 
     forecaster: QuantileForecaster
-    history: list[dict[str, float]]
+    history: list[Epoch]
     test: Samples
     quantiles: npt.NDArray[np.float64]
     metrics: dict[str, float]
@@ -67,6 +70,7 @@ def train(
     symbols: Sequence[str] | None = None,
     progress: Progress = lambda step: None,
     commit: str | None = None,
+    workers: int = 1,
 ) -> TrainReport:
     """Train ``recipe`` on the lake as of one commit, log it to MLflow and make it the champion.
 
@@ -82,6 +86,8 @@ def train(
         Is told each step as it begins.
     commit
         The commit to train on, such as one that an earlier model names (default: the newest).
+    workers
+        More than one: processes of Ray Train that share each batch.
 
     Raises
     ------
@@ -103,15 +109,20 @@ def train(
     rows = training_set(settings, commit, symbols or ())
     bars, tags = as_bars(rows), {"hudi_commit": commit, "training_set_sha256": sha256(rows)}
     progress("Fitting")
-    fitted = fit_and_judge(bars, recipe)
+    fitted = fit_and_judge(bars, recipe, workers, settings.home)
     progress(f"Logging to MLflow at {tracking}")
     run_id, version = _log(settings, bars, tags, fitted)
     seconds = round(time.monotonic() - started, 2)
     return TrainReport(run_id, version, fitted.metrics, commit, tags["training_set_sha256"], seconds)
 
 
-def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
+def fit_and_judge(bars: pd.DataFrame, recipe: Recipe, workers: int = 1, home: Path | None = None) -> Fitted:
     """Fit on the first days, choose the epoch on the next, judge on the last; one seed, one model.
+
+    Parameters
+    ----------
+    workers, home
+        More than one worker: processes of Ray Train, whose files lie in NEARCAST_HOME.
 
     Raises
     ------
@@ -125,8 +136,8 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
 
     from nearcast.forecast.evaluate import baseline_quantiles, evaluate
     from nearcast.forecast.features import MINIMUM_HISTORY, features
-    from nearcast.forecast.fit import fit
     from nearcast.forecast.model import untrained
+    from nearcast.forecast.objective import fit_forecaster
     from nearcast.forecast.windows import chronological_split, samples, skip_columns
 
     everything = samples(bars, recipe)
@@ -140,7 +151,7 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
     learn, judge, test = (everything.take(rows) for rows in split)
     torch.manual_seed(recipe.seed)
     forecaster = untrained(recipe, learn, skip_columns(features(bars.head(MINIMUM_HISTORY))))
-    history = fit(forecaster, learn, judge)
+    history = fit_forecaster(forecaster, learn, judge, workers, home)
     quantiles = forecaster.log_return_quantiles(test)
     metrics = evaluate(test, quantiles, baseline_quantiles(bars, test))
     losses = [epoch["validation_loss"] for epoch in history]
@@ -180,7 +191,7 @@ def _run(recipe: Recipe) -> Iterator[Any]:
         yield run
 
 
-def _log_history(client: Any, run_id: str, history: list[dict[str, float]]) -> None:
+def _log_history(client: Any, run_id: str, history: list[Epoch]) -> None:
     """Log every epoch's losses in one request."""
     from mlflow.entities import Metric
 
