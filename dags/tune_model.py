@@ -23,8 +23,10 @@ with DAG(
 ):
 
     @task
-    def tune(params: dict[str, Any] | None = None) -> dict[str, Any]:
+    def tune() -> dict[str, Any]:
         """Tune on the lake's prices; nothing is promoted: see `nearcast train --from-tune`."""
+        from airflow.sdk import get_current_context
+
         from nearcast.forecast.recipes import recipe_named
         from nearcast.forecast.tune import TunePlan
         from nearcast.forecast.tune import tune as tune_recipe
@@ -33,7 +35,7 @@ with DAG(
 
         give_way()
         recipe = recipe_named("quantile")
-        plan = TunePlan(recipe.name, (params or {})["trials"], recipe.epochs)
+        plan = TunePlan(recipe.name, get_current_context()["params"]["trials"], recipe.epochs)
         report = tune_recipe(airflow_settings(), recipe, plan, progress=print)
         print(f"best: {report.best}")
         return report.best
