@@ -15,6 +15,7 @@ from nearcast.forecast.search_space import (
     SEARCH_SPACES,
     Between,
     OneOf,
+    SearchSpace,
     configurations,
     configured,
     search_space_of,
@@ -42,7 +43,7 @@ def test_the_same_seed_gives_the_same_configurations_and_the_recipe_is_the_first
 
 
 def test_draws_are_spread_over_their_space() -> None:
-    space = {
+    space: SearchSpace = {
         "learning_rate": Between(1e-4, 1e-2, log=True),
         "dropout": Between(0.1, 0.5),
         "head": OneOf((8, 16)),

@@ -1,7 +1,8 @@
 """Ray for as long as a block lasts: the cluster that RAY_ADDRESS names, or one of this machine's own.
 
 A local one listens on 127.0.0.1 only, keeps its files in a folder that only their owner reads, and ends with
-this process, however it ends: the kernel kills Ray's daemons with it (PR_SET_PDEATHSIG, set by Ray).
+this process, however it ends: the kernel kills Ray's daemons with it (PR_SET_PDEATHSIG, set by Ray), and a shell
+that waits for its end kills the daemons' agents, which would outlive it by a minute.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -62,7 +64,8 @@ def ray_cluster(home: Path) -> Iterator[None]:
     with _local_options(home) if not address else nullcontext({"address": address}) as options:
         try:
             _start(options)
-            yield
+            with nullcontext() if address else _agents_end_with_this_process():
+                yield
         finally:
             ray.shutdown()
 
@@ -88,6 +91,20 @@ def _start(options: dict[str, Any]) -> None:
             kept="Ray was ended.",
             todo="Unset RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER.",
         )
+
+
+@contextmanager
+def _agents_end_with_this_process() -> Iterator[None]:
+    """Kill what Ray has started once this process is gone, of which a pipe's end tells."""
+    import psutil
+
+    pids = [str(process.pid) for process in psutil.Process().children(recursive=True)]
+    command = ["sh", "-c", 'read -r _; kill -9 "$@" 2>/dev/null', "sh", *pids]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as waiting:
+        try:
+            yield
+        finally:
+            waiting.kill()
 
 
 def _local_variables() -> dict[str, str]:
