@@ -15,7 +15,7 @@ EPOCH_METRICS = (SCORE, "validation_loss", "train_loss")
 TRIAL_TAG = "trial"
 PARENT_TAG = "mlflow.parentRunId"
 STATUS = {"TERMINATED": "FINISHED", "ERROR": "FAILED"}
-"""MLflow's word for a trial's end; any other trial was stopped before it."""
+"""MLflow's word for a trial's end."""
 
 
 def configuration(trial: Any) -> dict[str, Any]:
@@ -104,11 +104,18 @@ class TrialRuns(tune.Callback):  # type: ignore[misc]
         """End the trial's run as failed, and say so."""
         self._end(trials, trial, "failed")
 
-    def end_stopped(self, trials: dict[str, str]) -> None:
-        """Mark the runs of trials that were stopped, from a trial's ID to its status."""
-        for trial_id, run_id in self.runs.items():
-            if trials.get(trial_id) not in STATUS:
-                self.client.set_terminated(run_id, "KILLED")
+    def end_stopped(self) -> int:
+        """Mark the runs of trials that were stopped as killed; return how many trials have ended by themselves.
+
+        Ray says TERMINATED of trials that Ctrl-C stopped, and of those that had not begun.
+        """
+        client, ended = self.client, 0
+        for run_id in self.runs.values():
+            if client.get_run(run_id).info.status in STATUS.values():
+                ended += 1
+            else:
+                client.set_terminated(run_id, "KILLED")
+        return ended
 
     def document(self, trial: Any) -> dict[str, Any]:
         """Return what is reported of a trial that has ended."""

@@ -227,7 +227,7 @@ def _try(settings: Settings, tuning: Tuning) -> list[dict[str, Any]]:
     from ray import tune as ray_tune
 
     from nearcast.forecast.trial import fit_and_report
-    from nearcast.forecast.trial_runs import STATUS, TrialRuns
+    from nearcast.forecast.trial_runs import TrialRuns
 
     plan, folder = tuning.plan, tuning.folder
     runs = TrialRuns(settings.need("mlflow_tracking_uri"), tuning.run_id)
@@ -249,8 +249,7 @@ def _try(settings: Settings, tuning: Tuning) -> list[dict[str, Any]]:
             ),
         )
     ended = tuner.fit()._experiment_analysis.trials
-    runs.end_stopped({one.trial_id: one.status for one in ended})
-    if len(ended) < plan.trials or any(one.status not in STATUS for one in ended):
+    if runs.end_stopped() < plan.trials:
         raise KeyboardInterrupt
     documents = [runs.document(one) for one in ended]
     return sorted(documents, key=lambda document: tuning.configurations.index(document["config"]))
