@@ -21,6 +21,11 @@ hypothesis.settings.register_profile("nearcast", deadline=None)
 hypothesis.settings.load_profile("nearcast")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests that are marked as slow come last."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @dataclass(frozen=True)
 class PostgresCluster:
     """A running cluster with the schema, and what tests need beyond the settings."""

@@ -23,6 +23,7 @@ COMMANDS = {
     "lake": "nearcast.commands.lake:lake",
     "train": "nearcast.commands.forecast:train",
     "models": "nearcast.commands.models:models",
+    "tune": "nearcast.commands.forecast:tune",
     "forecast": "nearcast.commands.forecast:forecast",
     "bench": "nearcast.commands.bench:bench",
 }

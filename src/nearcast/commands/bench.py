@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -157,6 +158,40 @@ def kills(kills: int, seed: int, as_json: bool) -> None:
 
     output = Output(as_json)
     output.result(bench_kills(kills, seed, output.note))
+
+
+@bench.command()
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Daily prices to train on (default: the bundled ones).",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Fits of each way.")
+@json_option
+def train(csv: Path | None, rounds: int, as_json: bool) -> None:
+    """Measure Lightning's epoch beside a bare PyTorch loop's, and the whole training; needs no services.
+
+    \b
+    Examples:
+      nearcast bench train
+      nearcast bench train --rounds 3 --json
+    """
+    from nearcast.bench.rows import PRICES
+    from nearcast.bench.train import bench_train
+    from nearcast.forecast.recipes import QUANTILE
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    document = bench_train(csv or PRICES, QUANTILE, rounds, output.note)
+    epoch, training = document["epoch"], document["training_s"]
+    rows = [
+        ("Lightning's epoch ÷ the bare loop's", epoch["ratio"]),
+        ("Lightning's epoch · the bare loop's (s)", f"{epoch['lightning_s']} · {epoch['bare_s']}"),
+        ("samples a second", epoch["samples_per_s"]),
+        (f"training on {training['symbols']} symbols (s)", training["all"]),
+        (f"training on {training['one_symbol']} (s)", training["one"]),
+    ]
+    output.result(document, lambda _: output.table("Training", ("", "figure"), rows))
 
 
 def _show(output: Output, document: dict[str, Any]) -> None:

@@ -1,140 +1,336 @@
-"""Fitting the network with Lightning: pinball loss, AdamW, cosine schedule, the best epoch is kept."""
+"""Fitting any network with Lightning, in this process or as one of several workers: AdamW, warm-up, cosine.
+
+The tensors stay whole and a batch is their rows: no item is fetched and collated on its own. With more workers
+each has its share of every batch's rows, so the batch, the learning rate and the objective stay the recipe's:
+the workers' averaged gradient is the gradient of the whole batch's mean loss.
+"""
 
 from __future__ import annotations
 
 import copy
 import logging
 import math
-import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch import Tensor, nn
 
-from nearcast.forecast.losses import pinball_loss_tensor
-from nearcast.forecast.model import QuantileForecaster, tensors
-from nearcast.forecast.network import CnnBiLstm
-from nearcast.forecast.recipes import Recipe
-from nearcast.forecast.windows import Samples
+from nearcast.forecast.device import DeviceSettings, capabilities, device_settings
 
-WARM_UP = 0.1
-"""Share of the steps over which the learning rate rises."""
+VALIDATION_ROWS = 1024
+"""Rows that are judged at once: more would only need more memory."""
+PROGRESS_REFRESH = 20
+"""Steps between two updates of the progress bar."""
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Loss = Callable[..., Tensor]
+"""From the network's output and the targets to the mean loss over their rows, a scalar; may be a module."""
+Epoch = dict[str, float]
+"""``train_loss`` of an epoch and, where there is a validation, ``validation_loss``."""
+OnEpoch = Callable[[int, Epoch], None]
+Batch = tuple[tuple[Tensor, ...], tuple[Tensor, ...], int, float]
+"""Inputs, targets, rows of the whole batch, and this worker's share of them."""
 
 
-class QuantileRegression(lightning.LightningModule):  # type: ignore[misc]
-    """The training of a network on scaled returns.
+@dataclass(frozen=True)
+class FitSettings:
+    """How a network is fitted.
+
+    Parameters
+    ----------
+    warm_up
+        Share of the steps over which the learning rate rises, before it falls along a cosine to zero.
+    gradient_clip
+        Largest norm of the gradient.
+    ema_decay
+        Of an exponential moving average of the weights, which is judged and kept instead of them; None: none.
+    seed
+        Of the order of the rows and of dropout.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    gradient_clip: float
+    warm_up: float = 0.1
+    ema_decay: float | None = None
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows to fit or to judge: the network's inputs and the loss's targets, n rows each."""
+
+    inputs: tuple[Tensor, ...]
+    targets: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+    def on(self, device: torch.device, pinned: bool) -> Data:
+        """Return the data in a device's memory, by way of page-locked memory where there is some."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
+
+        return Data(tuple(map(move, self.inputs)), tuple(map(move, self.targets)))
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One of ``world`` processes that fit the same network, and what Lightning needs to know of them."""
+
+    rank: int = 0
+    world: int = 1
+    strategy: Any = "auto"
+    plugins: Sequence[Any] = field(default_factory=list)
+
+
+class Batches:
+    """The batches of an epoch, or this worker's share of each.
+
+    Parameters
+    ----------
+    data
+        All rows, the same at every worker.
+    size
+        Rows of a whole batch; the last one may be smaller.
+    order
+        Shuffles the rows anew in each epoch, alike at every worker with an equally seeded generator; None: as
+        they are.
+    """
+
+    def __init__(
+        self, data: Data, size: int, order: torch.Generator | None = None, worker: Worker | None = None
+    ) -> None:
+        self.data = data
+        self.size = size
+        self.order = order
+        self.worker = worker or Worker()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.data) / self.size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count = len(self.data)
+        rows = torch.arange(count) if self.order is None else torch.randperm(count, generator=self.order)
+        device = self.data.inputs[0].device
+        for batch in torch.split(rows.to(device), self.size):
+            mine, share = share_of(batch, self.worker.rank, self.worker.world)
+            inputs = tuple(tensor[mine] for tensor in self.data.inputs)
+            yield inputs, tuple(tensor[mine] for tensor in self.data.targets), len(batch), share
+
+
+def share_of(rows: Tensor, rank: int, world: int) -> tuple[Tensor, float]:
+    """Return a worker's rows of a batch, and which share of the batch they are.
+
+    The shares of all workers add up to 1. A worker for whom there is no row gets the first one, with a share of
+    0: it takes part in the step, and its gradient counts for nothing.
+    """
+    mine = rows[rank::world]
+    return (mine, len(mine) / len(rows)) if len(mine) else (rows[:1], 0.0)
+
+
+class Regression(lightning.LightningModule):  # type: ignore[misc]
+    """The training of a network: what Lightning asks of it.
+
+    Parameters
+    ----------
+    network, loss
+        The network, and its loss.
+    settings
+        Of the optimiser.
+    steps
+        Steps of the whole fit.
+    judged_by
+        The loss over the validation.
+    on_epoch
+        Is told every epoch's number, from 1, and its losses.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        settings: FitSettings,
+        steps: int,
+        judged_by: Loss,
+        on_epoch: OnEpoch | None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.judged_by = judged_by
+        self.settings = settings
+        self.steps = steps
+        self.on_epoch = on_epoch
+        self.history: list[Epoch] = []
+        self.best_weights: dict[str, Tensor] | None = None
+        self._train = LossSum()
+        self._validation = LossSum()
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Return this worker's part of the batch's mean loss, such that the mean over the workers is that loss."""
+        inputs, targets, rows, share = batch
+        loss: Tensor = self.loss(self.network(*inputs), *targets)
+        self._train.add(loss.detach(), rows, share)
+        part: Tensor = loss * (share * self.trainer.world_size)
+        return part
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Add up the validation's loss."""
+        inputs, targets, rows, share = batch
+        self._validation.add(self.judged_by(self.network(*inputs), *targets), rows, share)
+
+    def on_train_epoch_end(self) -> None:
+        """Note the epoch's losses, and its weights when they are the best so far."""
+        reduce = self.trainer.strategy.reduce
+        epoch = {"train_loss": self._train.take(reduce)}
+        if self._validation.rows:
+            loss = epoch["validation_loss"] = self._validation.take(reduce)
+            best = all(loss < past["validation_loss"] for past in self.history)
+            if best and self.settings.ema_decay is None:
+                self.best_weights = copy.deepcopy(self.network.state_dict())
+        self.history.append(epoch)
+        if self.on_epoch is not None:
+            self.on_epoch(len(self.history), epoch)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with a warm-up and a cosine to zero."""
+        settings = self.settings
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_share(step, self.steps, settings.warm_up)
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+class LossSum:
+    """The mean loss over the rows seen so far, read once an epoch: a read waits for the device."""
+
+    def __init__(self) -> None:
+        self.sum: Tensor | float = 0.0
+        self.rows = 0
+
+    def add(self, loss: Tensor, rows: int, share: float) -> None:
+        """Add a worker's mean loss over its share of ``rows`` rows."""
+        self.sum = self.sum + loss * (share * rows)
+        self.rows += rows
+
+    def take(self, reduce: Callable[..., Any]) -> float:
+        """Return the mean over all workers, and begin anew."""
+        mean = float(reduce(torch.as_tensor(self.sum), reduce_op="sum")) / self.rows
+        self.sum, self.rows = 0.0, 0
+        return mean
+
+
+def learning_rate_share(step: int, steps: int, warm_up: float) -> float:
+    """Return the share of the learning rate at a step: rising at first, then along a cosine to zero."""
+    rising = min(1.0, (step + 1) / (warm_up * steps)) if warm_up else 1.0
+    return rising * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def fit(
+    network: nn.Module,
+    loss: Loss,
+    train: Data,
+    settings: FitSettings,
+    validation: Data | None = None,
+    on_epoch: OnEpoch | None = None,
+    judged_by: Loss | None = None,
+    worker: Worker | None = None,
+) -> list[Epoch]:
+    """Fit a network in place.
+
+    What stays are the weights of the best epoch over ``validation``; without one, or with an average of the
+    weights, those of the last epoch.
 
     Parameters
     ----------
     network
-        The network; after the fit it holds the weights of its best epoch.
-    recipe
-        Learning rate, weight decay and levels.
-    """
-
-    def __init__(self, network: CnnBiLstm, recipe: Recipe) -> None:
-        super().__init__()
-        self.network = network
-        self.recipe = recipe
-        self.register_buffer("levels", torch.tensor(recipe.levels, dtype=torch.float32))
-        self.history: list[dict[str, float]] = []
-        self.best_weights = copy.deepcopy(network.state_dict())
-        self._sums = torch.zeros(2)
-
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Return the batch's mean pinball loss."""
-        windows, skip, target = batch
-        loss = pinball_loss_tensor(target, self.network(windows, skip), self.levels)
-        self._sums += torch.tensor([float(loss.detach()) * len(target), len(target)])
-        return loss
-
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the mean pinball loss of the validation days."""
-        windows, skip, target = batch
-        loss = pinball_loss_tensor(target, self.network(windows, skip), self.levels)
-        self.log("validation_loss", loss, prog_bar=True, batch_size=len(target))
-
-    def on_train_epoch_end(self) -> None:
-        """Note the epoch's losses and keep its weights when they are the best so far."""
-        validation = float(self.trainer.callback_metrics["validation_loss"])
-        if all(validation < past["validation_loss"] for past in self.history):
-            self.best_weights = copy.deepcopy(self.network.state_dict())
-        train = float(self._sums[0] / self._sums[1])
-        self.history.append({"train_loss": train, "validation_loss": validation})
-        self._sums.zero_()
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW with a short warm-up and a cosine to zero."""
-        recipe = self.recipe
-        optimizer = torch.optim.AdamW(
-            self.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-
-def _rate(step: int, steps: int) -> float:
-    """Return the share of the learning rate at a step: rising at first, then along a cosine to zero."""
-    return min(1.0, (step + 1) / (WARM_UP * steps)) * (1 + math.cos(math.pi * step / steps)) / 2
-
-
-def fit(forecaster: QuantileForecaster, train: Samples, validation: Samples) -> list[dict[str, float]]:
-    """Fit the forecaster's network in place; the weights of the best validation epoch stay.
-
-    Parameters
-    ----------
-    forecaster
-        Fresh from `nearcast.forecast.model.untrained`.
+        Is called with the inputs; ends on the CPU.
+    loss
+        Is called with the network's output and the targets; a module's buffers move to the device too.
     train, validation
-        Samples of two consecutive stretches of days.
+        The rows to learn from, and those to choose the epoch by; on the CPU.
+    on_epoch
+        Is told every epoch's number, from 1, and its losses; what it raises ends the fit.
+    judged_by
+        The loss over the validation, which may have other targets (default: ``loss``).
+    worker
+        This process's place among several (default: it is alone).
 
     Returns
     -------
     list of dict
-        ``train_loss`` and ``validation_loss`` of each epoch (mean pinball loss of the scaled return).
+        The losses of each epoch.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C.
     """
-    recipe = forecaster.recipe
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    order = torch.Generator().manual_seed(recipe.seed)
-    learn = TensorDataset(*tensors(train, forecaster.scaler))
-    judge = TensorDataset(*tensors(validation, forecaster.scaler))
-    module = QuantileRegression(forecaster.network, recipe)
-    trainer = _trainer(recipe)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice on worker processes, which tensors in memory do not need
-            trainer.fit(
-                module,
-                DataLoader(learn, recipe.batch_size, shuffle=True, generator=order),
-                DataLoader(judge, len(judge)),
-            )
-    except SystemExit as stop:
-        # Lightning ends the process on Ctrl-C; whoever called this wants to clean up after it.
-        raise KeyboardInterrupt from stop
-    forecaster.network.load_state_dict(module.best_weights)
+    worker = worker or Worker()
+    steps = settings.epochs * math.ceil(len(train) / settings.batch_size)
+    device = device_settings(capabilities(), steps)
+    torch.set_num_threads(device.threads)
+    module = Regression(network, loss, settings, steps, judged_by or loss, on_epoch)
+    if device.compiled:
+        network.compile()
+    trainer = _trainer(settings, device, worker)
+    where = trainer.strategy.root_device
+    order = torch.Generator().manual_seed(settings.seed)
+    learn = Batches(train.on(where, device.pinned), settings.batch_size, order, worker)
+    judge = (
+        Batches(validation.on(where, device.pinned), VALIDATION_ROWS, None, worker) if validation else None
+    )
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice on worker processes, which tensors in memory do not need
+        torch.manual_seed(settings.seed + worker.rank)  # dropout's masks
+        try:
+            trainer.fit(module, learn, judge)
+        except SystemExit as stop:
+            # Lightning ends the process on Ctrl-C; whoever called this wants to clean up after it.
+            raise KeyboardInterrupt from stop
+    network.cpu()
+    if module.best_weights is not None:
+        network.load_state_dict(module.best_weights)
     return module.history
 
 
-def _trainer(recipe: Recipe) -> Any:
+def _trainer(settings: FitSettings, device: DeviceSettings, worker: Worker) -> Any:
     """Return a trainer that writes no files and says nothing but a progress bar on stderr."""
+    callbacks = lightning.callbacks
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    show = sys.stderr.isatty()
-    bars = [lightning.callbacks.RichProgressBar(console_kwargs={"stderr": True})] if show else []
+    show = sys.stderr.isatty() and worker.rank == 0
+    chosen: list[Any] = []
+    if settings.ema_decay is not None:
+        chosen.append(callbacks.EMAWeightAveraging(decay=settings.ema_decay))
+    if show:
+        chosen.append(callbacks.RichProgressBar(PROGRESS_REFRESH, console_kwargs={"stderr": True}))
     return lightning.Trainer(
-        accelerator="cpu",
-        max_epochs=recipe.epochs,
-        gradient_clip_val=recipe.gradient_clip,
-        callbacks=bars,
+        accelerator=device.accelerator,
+        devices=1 if worker.world == 1 else "auto",
+        strategy=worker.strategy,
+        plugins=list(worker.plugins),
+        precision=device.precision,
+        max_epochs=settings.epochs,
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=chosen,
         enable_progress_bar=show,
         enable_checkpointing=False,
         enable_model_summary=False,
+        use_distributed_sampler=False,
         logger=False,
         num_sanity_val_steps=0,
     )

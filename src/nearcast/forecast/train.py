@@ -13,11 +13,14 @@ from nearcast.errors import ForecastError
 from nearcast.forecast.recipes import Recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
     from nearcast.forecast.again import Differences, Origin
+    from nearcast.forecast.fit import Epoch
     from nearcast.forecast.model import QuantileForecaster
     from nearcast.forecast.promotion import Decision
     from nearcast.forecast.windows import Samples
@@ -63,7 +66,7 @@ class Fitted:
     """A trained forecaster with its verdict over the test days."""
 
     forecaster: QuantileForecaster
-    history: list[dict[str, float]]
+    history: list[Epoch]
     test: Samples
     quantiles: npt.NDArray[np.float64]
     metrics: dict[str, float]
@@ -75,6 +78,7 @@ def train(
     symbols: Sequence[str] | None = None,
     progress: Progress = lambda step: None,
     commit: str | None = None,
+    workers: int = 1,
 ) -> TrainReport:
     """Train ``recipe`` on the lake as of one commit, log it to MLflow, and promote it if it is better.
 
@@ -90,6 +94,8 @@ def train(
         Is told each step as it begins.
     commit
         The commit to train on, such as one that an earlier model names (default: the newest).
+    workers
+        More than one: processes of Ray Train that share each batch.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def train(
     with answering(settings):  # before the work, not after it
         connect(settings).search_experiments(max_results=1)
     progress("Reading the lake")
-    return _train(settings, recipe, symbols or (), commit or commit_to_train_on(settings), progress)
+    return _train(settings, recipe, symbols or (), commit or commit_to_train_on(settings), progress, workers)
 
 
 def train_again(settings: Settings, run_id: str, progress: Progress = lambda step: None) -> TrainReport:
@@ -121,7 +127,7 @@ def train_again(settings: Settings, run_id: str, progress: Progress = lambda ste
 
     first = origin(settings, run_id)
     progress(f"Reading the lake as of {first.commit}")
-    return _train(settings, first.recipe, first.symbols, first.commit, progress, first)
+    return _train(settings, first.recipe, first.symbols, first.commit, progress, first=first)
 
 
 def _train(
@@ -130,6 +136,7 @@ def _train(
     symbols: Sequence[str],
     commit: str,
     progress: Progress,
+    workers: int = 1,
     first: Origin | None = None,
 ) -> TrainReport:
     from nearcast.forecast.again import check_rows, differences
@@ -147,7 +154,7 @@ def _train(
         tags["again_of"] = first.run_id
     bars = as_bars(rows)
     progress("Fitting")
-    fitted = fit_and_judge(bars, recipe)
+    fitted = fit_and_judge(bars, recipe, workers, settings.home)
     progress(f"Logging to MLflow at {tracking_uri(settings)}")
     run_id, version = _log(settings, bars, tags, fitted)
     progress("Comparing with the champion")
@@ -166,8 +173,13 @@ def _train(
     )
 
 
-def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
+def fit_and_judge(bars: pd.DataFrame, recipe: Recipe, workers: int = 1, home: Path | None = None) -> Fitted:
     """Fit on the first days, choose the epoch on the next, judge on the last; one seed, one model.
+
+    Parameters
+    ----------
+    workers, home
+        More than one worker: processes of Ray Train, whose files lie in NEARCAST_HOME.
 
     Raises
     ------
@@ -181,8 +193,8 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
 
     from nearcast.forecast.evaluate import baseline_quantiles, evaluate
     from nearcast.forecast.features import MINIMUM_HISTORY, features
-    from nearcast.forecast.fit import fit
     from nearcast.forecast.model import untrained
+    from nearcast.forecast.objective import fit_forecaster
     from nearcast.forecast.windows import chronological_split, samples, skip_columns
 
     everything = samples(bars, recipe)
@@ -199,7 +211,7 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
     torch.manual_seed(recipe.seed)
     forecaster = untrained(recipe, learn, skip_columns(features(bars.head(MINIMUM_HISTORY))))
     forecaster.trained_until = following[learned].max().date()
-    history = fit(forecaster, learn, judge)
+    history = fit_forecaster(forecaster, learn, judge, workers, home)
     quantiles = forecaster.log_return_quantiles(test)
     metrics = evaluate(test, quantiles, baseline_quantiles(bars, test))
     losses = [epoch["validation_loss"] for epoch in history]
@@ -241,7 +253,7 @@ def _run(recipe: Recipe) -> Iterator[Any]:
         yield run
 
 
-def _log_history(client: Any, run_id: str, history: list[dict[str, float]]) -> None:
+def _log_history(client: Any, run_id: str, history: list[Epoch]) -> None:
     """Log every epoch's losses in one request."""
     from mlflow.entities import Metric
 
