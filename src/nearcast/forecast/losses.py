@@ -37,14 +37,6 @@ def pinball_loss(actual: Array, quantiles: Array, levels: Array) -> Array:
     return loss
 
 
-def pinball_loss_tensor(actual: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
-    """Return the mean of `pinball_loss` as a scalar tensor with a gradient."""
-    import torch
-
-    error = actual[:, None] - quantiles
-    return torch.maximum(levels * error, (levels - 1) * error).mean()
-
-
 def coverage(actual: Array, low: Array, high: Array) -> float:
     """Return the share of outcomes within [low, high]."""
     return float(((actual >= low) & (actual <= high)).mean())
