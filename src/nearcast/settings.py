@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     calendar: str = "XNYS"
     """The exchange whose sessions the data checks hold the rows to, by its name in exchange-calendars."""
 
+    report_dates: Path | None = None
+    """CSV of the sessions that react to the companies' reports (columns symbol and date); None: inferred."""
+
     mlflow_tracking_uri: str | None = None
     dagshub_owner: str | None = None
     """With `dagshub_repository` and `dagshub_token`: runs and models go there, and the champion comes from there."""

@@ -81,22 +81,29 @@ def bench_train(csv: Path, recipe: Recipe, rounds: int, note: Note) -> dict[str,
 
 def _rounds(bars: pd.DataFrame, recipe: Recipe, rounds: int) -> tuple[int, list[Round]]:
     """Return the number of samples, and what each round measured."""
-    import torch
+    import numpy as np
 
-    from nearcast.forecast.features import MINIMUM_HISTORY, features
-    from nearcast.forecast.model import untrained
-    from nearcast.forecast.objective import PinballLoss, data_of, fit_settings
-    from nearcast.forecast.windows import samples, skip_columns
+    from nearcast.forecast.neural import (
+        Scaler,
+        data,
+        fit_settings,
+        fresh_networks,
+        horizon_loss,
+        skip_features,
+    )
+    from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY, RangeVolatility
+    from nearcast.forecast.windows import samples
 
-    everything = samples(bars, recipe)
-    columns = skip_columns(features(bars.head(MINIMUM_HISTORY)))
+    everything = samples(bars, recipe.window)
+    everything = everything.take(np.isfinite(everything.log_return[:, 0]))
+    _, expected = RangeVolatility.fit(everything, recipe.seed)
+    everything = everything.with_feature(EXPECTED_VOLATILITY, expected)
+    learn = data(everything, Scaler.fit(skip_features(everything)))
+    loss = horizon_loss(learn.targets[0])
     settings = fit_settings(replace(recipe, epochs=EPOCHS))
-    loss = PinballLoss(recipe.levels)
 
     def seconds(fit: Callable[[nn.Module, Loss, Data, FitSettings], list[float]]) -> list[float]:
-        torch.manual_seed(recipe.seed)
-        forecaster = untrained(recipe, everything, columns)
-        return fit(forecaster.network, loss, data_of(forecaster, everything), settings)
+        return fit(fresh_networks(recipe, learn)[0], loss, learn, settings)
 
     ways = [lightning_epochs, bare_epochs]
     measured = []
@@ -121,10 +128,9 @@ def bare_epochs(network: nn.Module, loss: Loss, data: Data, settings: FitSetting
     """Fit with the plainest loop that gives the same weights; return each epoch's seconds."""
     import torch
 
-    from nearcast.forecast.device import capabilities
     from nearcast.forecast.fit import learning_rate_share
 
-    torch.set_num_threads(capabilities().cores)
+    torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
     order = torch.Generator().manual_seed(settings.seed)
     optimizer = torch.optim.AdamW(

@@ -9,13 +9,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nearcast.errors import ForecastError
 from nearcast.forecast.recipes import Recipe, recipe_of
+from nearcast.forecast.windows import Schedule
 
 if TYPE_CHECKING:
     from nearcast.settings import Settings
 
 RECIPE_FILE, SYMBOLS_FILE, PACKAGES_FILE = "recipe.json", "symbols.txt", "packages.json"
+SCHEDULE_FILE = "report_dates.json"
+FILES = (RECIPE_FILE, SYMBOLS_FILE, PACKAGES_FILE, SCHEDULE_FILE)
 REVISION_TAG = "mlflow.source.git.commit"
 """MLflow's own name for it."""
 
@@ -31,6 +36,8 @@ class Origin:
     training_set_sha256: str
     packages: Mapping[str, str]
     metrics: Mapping[str, float]
+    schedule: Schedule
+    fine_tuned_from: str | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Differences:
     packages: dict[str, tuple[str | None, str | None]]
 
 
-def log_origin(recipe: Recipe, symbols: Sequence[str]) -> None:
+def log_origin(recipe: Recipe, symbols: Sequence[str], schedule: Schedule) -> None:
     """Log to the active run what `origin` reads, and the revision of the code when it is a checkout."""
     import mlflow
 
@@ -59,6 +66,8 @@ def log_origin(recipe: Recipe, symbols: Sequence[str]) -> None:
     mlflow.log_dict(asdict(recipe), RECIPE_FILE)
     mlflow.log_text("\n".join(symbols), SYMBOLS_FILE)  # a parameter holds 6000 characters at most
     mlflow.log_dict(packages(), PACKAGES_FILE)
+    dates = {symbol: [str(day) for day in days] for symbol, days in schedule.items()}
+    mlflow.log_dict(dates, SCHEDULE_FILE)
     if (revision := git_revision()) is not None:
         mlflow.set_tag(REVISION_TAG, revision)
 
@@ -94,7 +103,7 @@ def origin(settings: Settings, run_id: str) -> Origin:
         run = client.get_run(run_id)
         files = {file.path for file in client.list_artifacts(run_id)}
         tags = run.data.tags
-        lacking = [name for name in (RECIPE_FILE, SYMBOLS_FILE, PACKAGES_FILE) if name not in files]
+        lacking = [name for name in FILES if name not in files]
         lacking += [name for name in ("hudi_commit", "training_set_sha256") if name not in tags]
         if lacking:
             raise ForecastError(
@@ -102,10 +111,7 @@ def origin(settings: Settings, run_id: str) -> Origin:
                 kept="Nothing was trained.",
                 todo="Name a run of `nearcast train`; one from before recipes were kept needs `--commit`.",
             )
-        texts = {
-            name: mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}")
-            for name in (RECIPE_FILE, SYMBOLS_FILE, PACKAGES_FILE)
-        }
+        texts = {name: mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}") for name in FILES}
     return Origin(
         run_id,
         recipe_of(json.loads(texts[RECIPE_FILE])),
@@ -114,6 +120,11 @@ def origin(settings: Settings, run_id: str) -> Origin:
         tags["training_set_sha256"],
         json.loads(texts[PACKAGES_FILE]),
         run.data.metrics,
+        {
+            symbol: np.array(days, "datetime64[D]")
+            for symbol, days in json.loads(texts[SCHEDULE_FILE]).items()
+        },
+        tags.get("fine_tuned_from"),
     )
 
 

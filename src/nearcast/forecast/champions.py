@@ -164,9 +164,6 @@ def _judge(client: Any, model: str, version: str, challenger: Forecaster, bars: 
     except registry.UnloadableError as error:
         reason = f"version {name} can no longer make forecasts: {error.happened}"
         return _undisputed(version, name, reason, challenger.complexity)
-    if champion.trained_until is None:
-        reason = f"version {name} does not say until when it learned, and cannot be compared"
-        return _undisputed(version, name, reason, challenger.complexity)
     comparison = compare(challenger, champion, bars)
     return decide(version, challenger.complexity, name, champion.complexity, comparison)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -17,15 +16,12 @@ class Capabilities:
 
     Parameters
     ----------
-    cores
-        CPU cores that this process may use.
     cuda, bf16
         A GPU that CUDA reaches, and one that computes bfloat16 in hardware.
     compiler
         Triton, which torch.compile needs for a GPU.
     """
 
-    cores: int
     cuda: bool = False
     bf16: bool = False
     compiler: bool = False
@@ -39,17 +35,14 @@ class DeviceSettings:
     precision: Literal["32-true", "bf16-mixed"]
     compiled: bool
     pinned: bool
-    threads: int
 
 
 def capabilities() -> Capabilities:
-    """Return what this machine has. OMP_NUM_THREADS, which Ray sets for its workers, limits the cores."""
+    """Return what this machine has."""
     import torch
 
-    limit = os.environ.get("OMP_NUM_THREADS", "")
     cuda = torch.cuda.is_available()
     return Capabilities(
-        cores=int(limit) if limit.isdecimal() and int(limit) else len(os.sched_getaffinity(0)),
         cuda=cuda,
         bf16=cuda and torch.cuda.is_bf16_supported(including_emulation=False),
         compiler=cuda and find_spec("triton") is not None,
@@ -59,12 +52,13 @@ def capabilities() -> Capabilities:
 def device_settings(machine: Capabilities, steps: int) -> DeviceSettings:
     """Return how to fit for ``steps`` steps on a machine: on its GPU where there is one.
 
-    On a CPU nothing is compiled: the LSTMs, which take the time, are library calls either way.
+    On a CPU nothing is compiled: the LSTMs, which take the time, are library calls either way. One thread fits
+    faster than two: a batch is too little work to share, and threads that wait for each other suffer most where
+    other processes run.
     """
     return DeviceSettings(
         accelerator="cuda" if machine.cuda else "cpu",
         precision="bf16-mixed" if machine.bf16 else "32-true",
         compiled=machine.cuda and machine.compiler and steps >= COMPILE_STEPS,
         pinned=machine.cuda,
-        threads=1 if machine.cuda else machine.cores,
     )

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nearcast.errors import ForecastError
+from nearcast.forecast.report_days import report_day_features
 from nearcast.forecast.sessions import next_sessions
+from nearcast.forecast.smoothing import ewma, rolling_mean
 from nearcast.schema import PRICE_COLUMNS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
+
+    from nearcast.forecast.report_days import ReportDates
 
     Array = npt.NDArray[np.float64]
 
@@ -30,30 +34,37 @@ WINSOR_MULTIPLE = 9.0
 """A day's variance counts at most this many times the slow average up to the day before."""
 
 VARIANCE_WINDOWS = (1, 5, 22, 66, 250)
-MOVING_AVERAGES = (10, 20, 50, 100)
 MOMENTUM_WINDOWS = (5, 22)
 
+SLOW_VOLATILITY = "log_winsorised_volatility_66"
+"""The log volatility that others are taken relative to."""
+
+LONG_RUN_VOLATILITY = "log_long_run_volatility"
+
+LOG_VOLATILITIES = (
+    *(f"log_volatility_{k}" for k in VARIANCE_WINDOWS),
+    *(f"log_winsorised_volatility_{k}" for k in VARIANCE_WINDOWS[1:]),
+    *(f"log_rogers_satchell_{k}" for k in (1, 5, 22)),
+    *(f"log_garman_klass_{k}" for k in (1, 5)),
+    *(f"log_absolute_return_{k}" for k in (1, 5, 22)),
+    *(f"log_absolute_gap_{k}" for k in (1, 5, 22)),
+    "log_yang_zhang_22",
+    "log_median_volatility_22",
+    "log_ewma_volatility_94",
+    "log_ewma_volatility_85",
+    "log_ewma_return_volatility_94",
+    LONG_RUN_VOLATILITY,
+)
+"""Logarithms of daily standard deviations, by different measures and over different times."""
+
+LEVERAGE = ("fall_1", *(f"fall_{k}" for k in MOMENTUM_WINDOWS))
+TREND = ("return_1", "gap_1", "intraday_1", *(f"momentum_{k}" for k in MOMENTUM_WINDOWS), "drawdown_250")
+ACTIVITY = ("volatility_of_volatility_22", "relative_volume_1", "relative_volume_5")
+WEEKDAYS = (*(f"next_weekday_{k}" for k in range(4)), "next_after_break")
+
 RETURN = "log_return"
-SCALE = "volatility_scale"
-SCALED_RETURN = "scaled_return"
-NOT_FEATURES = (RETURN, SCALE, SCALED_RETURN)
-"""Columns of the table that windows and targets are made of; the others are the skip features."""
-
-
-def ewma(values: Array, decay: float) -> Array:
-    """Return the exponentially weighted average; the weights of the days so far sum to one."""
-    import pandas as pd
-
-    average: Array = pd.Series(values).ewm(alpha=1 - decay, adjust=True).mean().to_numpy()
-    return average
-
-
-def rolling_mean(values: Array, window: int) -> Array:
-    """Return the mean of the last ``window`` values (of all so far, while there are fewer)."""
-    import pandas as pd
-
-    mean: Array = pd.Series(values).rolling(window, min_periods=1).mean().to_numpy()
-    return mean
+RANGE_VOLATILITY = "log_volatility_1"
+"""Log volatility of a day by its range and gap: less noisy than its return (Parkinson, J. Business 53 (1980) 61)."""
 
 
 def daily_variance(bars: pd.DataFrame) -> Array:
@@ -72,13 +83,19 @@ def daily_variance(bars: pd.DataFrame) -> Array:
     numpy.ndarray
         (n,) squared log returns.
     """
-    opens, high, low, close = (bars[name].to_numpy(float) for name in PRICE_COLUMNS)
-    gap = np.r_[0.0, np.log(opens[1:] / close[:-1])]
-    high_low, open_close = np.log(high / low), np.log(close / opens)
-    garman_klass = np.maximum(0.5 * high_low**2 - (2 * np.log(2) - 1) * open_close**2, 0)
-    rogers_satchell = np.log(high / close) * np.log(high / opens) + np.log(low / close) * np.log(low / opens)
-    variance: Array = gap**2 + 0.5 * (garman_klass + np.maximum(rogers_satchell, 0))
+    gap, _, garman_klass, rogers_satchell = _range_measures(bars)
+    variance: Array = gap**2 + 0.5 * (garman_klass + rogers_satchell)
     return variance
+
+
+def _range_measures(bars: pd.DataFrame) -> tuple[Array, Array, Array, Array]:
+    """Return each day's log gap, log move from open to close, and Garman–Klass and Rogers–Satchell variances."""
+    opens, high, low, close = (np.log(bars[name].to_numpy(float)) for name in PRICE_COLUMNS)
+    gap = np.r_[0.0, opens[1:] - close[:-1]]
+    intraday = close - opens
+    garman_klass = np.maximum(0.5 * (high - low) ** 2 - (2 * np.log(2) - 1) * intraday**2, 0)
+    rogers_satchell = (high - close) * (high - opens) + (low - close) * (low - opens)
+    return gap, intraday, garman_klass, np.maximum(rogers_satchell, 0)
 
 
 def winsorise(variance: Array) -> Array:
@@ -90,19 +107,21 @@ def winsorise(variance: Array) -> Array:
     return capped
 
 
-def features(bars: pd.DataFrame) -> pd.DataFrame:
+def features(bars: pd.DataFrame, scheduled: ReportDates = None) -> pd.DataFrame:
     """Return the features of one symbol's bars.
 
     Parameters
     ----------
     bars
         Daily bars of one symbol, sorted by date (n rows; US dollars, shares).
+    scheduled
+        Sessions that react to a report of the company, where they are known (see
+        `nearcast.forecast.report_days`).
 
     Returns
     -------
     pandas.DataFrame
-        n rows: the skip features, and `NOT_FEATURES` (log return, volatility scale of the next return,
-        return over its own slow volatility). Row t does not change when later rows are added.
+        n rows: the features, and the day's own log return. Row t does not change when later rows are added.
 
     Raises
     ------
@@ -121,14 +140,12 @@ def features(bars: pd.DataFrame) -> pd.DataFrame:
     log_return = np.r_[0.0, np.diff(np.log(close))]
     raw = daily_variance(bars)
     capped = winsorise(raw)
-    slow_volatility = np.sqrt(rolling_mean(capped, 22) + VARIANCE_FLOOR)
     columns = _volatility(raw, capped, log_return, bars)
-    columns |= _leverage_and_trend(close, log_return, slow_volatility)
+    columns |= _leverage_and_trend(bars, log_return, np.sqrt(rolling_mean(capped, 22) + VARIANCE_FLOOR))
     columns |= _volume(bars["volume"].to_numpy(float))
     columns |= _calendar(bars["date"].to_numpy())
+    columns |= report_day_features(bars, log_return, scheduled)
     columns[RETURN] = log_return
-    columns[SCALE] = np.sqrt(ewma(capped, 0.85) + VARIANCE_FLOOR)
-    columns[SCALED_RETURN] = np.clip(log_return / slow_volatility, -6, 6)
     return pd.DataFrame(columns)
 
 
@@ -138,40 +155,56 @@ def _log_volatility(variance: Array) -> Array:
 
 
 def _volatility(raw: Array, capped: Array, log_return: Array, bars: pd.DataFrame) -> dict[str, Array]:
-    """Log volatilities: range based over 1 to 250 days, EWMAs, gaps, squared returns, and their spread."""
+    """Log volatilities: from ranges over 1 to 250 days, EWMAs, gaps, squared returns, and their spread."""
     import pandas as pd
 
-    opens, close = bars["open_price"].to_numpy(float), bars["close_price"].to_numpy(float)
-    gap = np.r_[0.0, np.log(opens[1:] / close[:-1])]
+    gap, intraday, garman_klass, rogers_satchell = _range_measures(bars)
     columns = {f"log_volatility_{k}": _log_volatility(rolling_mean(raw, k)) for k in VARIANCE_WINDOWS}
     for k in VARIANCE_WINDOWS[1:]:
         columns[f"log_winsorised_volatility_{k}"] = _log_volatility(rolling_mean(capped, k))
     for k in (1, 5, 22):
         columns[f"log_absolute_return_{k}"] = 0.5 * np.log(rolling_mean(log_return**2, k) + 1e-6)
         columns[f"log_absolute_gap_{k}"] = 0.5 * np.log(rolling_mean(gap**2, k) + 1e-6)
+        columns[f"log_rogers_satchell_{k}"] = 0.5 * np.log(rolling_mean(rogers_satchell, k) + 1e-7)
+    for k in (1, 5):
+        columns[f"log_garman_klass_{k}"] = 0.5 * np.log(rolling_mean(garman_klass, k) + 1e-7)
+    columns["log_yang_zhang_22"] = _log_volatility(_yang_zhang(gap, intraday, rogers_satchell, 22))
+    median = pd.Series(raw).rolling(22, min_periods=1).median().to_numpy()
+    columns["log_median_volatility_22"] = _log_volatility(median)
     columns["log_ewma_volatility_94"] = _log_volatility(ewma(capped, 0.94))
     columns["log_ewma_volatility_85"] = _log_volatility(ewma(capped, 0.85))
     columns["log_ewma_return_volatility_94"] = _log_volatility(ewma(log_return**2, 0.94))
-    columns["log_long_run_volatility"] = _log_volatility(pd.Series(capped).expanding().mean().to_numpy())
-    spread = pd.Series(columns["log_volatility_1"]).rolling(22, min_periods=5).std().fillna(0.0)
+    columns[LONG_RUN_VOLATILITY] = _log_volatility(pd.Series(capped).expanding().mean().to_numpy())
+    spread = pd.Series(columns[RANGE_VOLATILITY]).rolling(22, min_periods=5).std().fillna(0.0)
     columns["volatility_of_volatility_22"] = spread.to_numpy()
     return columns
 
 
-def _leverage_and_trend(close: Array, log_return: Array, volatility: Array) -> dict[str, Array]:
-    """Returns, falls, moving averages and drawdown, in units of the slow volatility where it applies."""
+def _yang_zhang(gap: Array, intraday: Array, rogers_satchell: Array, window: int) -> Array:
+    """Return the variance of Yang and Zhang, J. Business 73 (2000) 477."""
     import pandas as pd
 
-    series = pd.Series(np.log(close))
+    weight = 0.34 / (1.34 + (window + 1) / (window - 1))
+    spread = [pd.Series(x).rolling(window, min_periods=2).var().fillna(0.0) for x in (gap, intraday)]
+    variance: Array = (
+        spread[0] + weight * spread[1] + (1 - weight) * rolling_mean(rogers_satchell, window)
+    ).to_numpy()
+    return variance
+
+
+def _leverage_and_trend(bars: pd.DataFrame, log_return: Array, volatility: Array) -> dict[str, Array]:
+    """Returns, falls, momentum and drawdown, in units of the slow volatility where it applies."""
+    import pandas as pd
+
+    gap, intraday, _, _ = _range_measures(bars)
+    close = bars["close_price"]
+    series = pd.Series(np.log(close.to_numpy(float)))
     columns = {"return_1": log_return / volatility, "fall_1": np.minimum(log_return, 0) / volatility}
+    columns |= {"gap_1": gap / volatility, "intraday_1": intraday / volatility}
     for k in MOMENTUM_WINDOWS:
         move = series.diff(k).fillna(0.0).to_numpy() / (volatility * np.sqrt(k))
         columns |= {f"momentum_{k}": move, f"fall_{k}": np.minimum(move, 0)}
-    for k in MOVING_AVERAGES:
-        distance = np.log(close / rolling_mean(close, k))
-        columns[f"close_over_moving_average_{k}"] = distance / (volatility * np.sqrt(k))
-    peak = pd.Series(close).rolling(250, min_periods=1).max().to_numpy()
-    columns["drawdown_250"] = np.log(close / peak)
+    columns["drawdown_250"] = (series - series.rolling(250, min_periods=1).max()).to_numpy()
     return columns
 
 

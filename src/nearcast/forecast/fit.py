@@ -283,7 +283,7 @@ def fit(
     worker = worker or Worker()
     steps = settings.epochs * math.ceil(len(train) / settings.batch_size)
     device = device_settings(capabilities(), steps)
-    torch.set_num_threads(device.threads)
+    torch.set_num_threads(1)  # see `device_settings`
     module = Regression(network, loss, settings, steps, judged_by or loss, on_epoch)
     if device.compiled:
         network.compile()

@@ -8,7 +8,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
 
     Array = npt.NDArray[np.float64]
 
@@ -35,14 +34,6 @@ def pinball_loss(actual: Array, quantiles: Array, levels: Array) -> Array:
     error = actual[:, None] - quantiles
     loss: Array = np.maximum(levels * error, (levels - 1) * error).mean(axis=1)
     return loss
-
-
-def pinball_loss_tensor(actual: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
-    """Return the mean of `pinball_loss` as a scalar tensor with a gradient."""
-    import torch
-
-    error = actual[:, None] - quantiles
-    return torch.maximum(levels * error, (levels - 1) * error).mean()
 
 
 def coverage(actual: Array, low: Array, high: Array) -> float:

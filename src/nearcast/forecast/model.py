@@ -1,61 +1,50 @@
-"""A trained forecaster: network, scaler and recipe, stored as two files, answering from plain bars."""
+"""The quantile forecaster: a scale mixture, boosted trees and networks, their mean, and conformal bands on top."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from nearcast.errors import ForecastError
-from nearcast.forecast.features import MINIMUM_HISTORY, features
-from nearcast.forecast.network import CnnBiLstm
+from nearcast.forecast.boosting import QuantileBoosting
+from nearcast.forecast.conformal import Adapter
+from nearcast.forecast.features import MINIMUM_HISTORY
+from nearcast.forecast.neural import NeuralQuantiles, fit_networks, skip_features, to_onnx
+from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY, RangeVolatility
 from nearcast.forecast.recipes import Recipe, recipe_of
-from nearcast.forecast.windows import Samples, samples_of_symbol, skip_columns
+from nearcast.forecast.scale_mixture import ScaleMixture
+from nearcast.forecast.windows import CHANNELS, NO_SCHEDULE, Samples, Schedule, samples, samples_of_symbol
+from nearcast.schema import PRICE_COLUMNS, QUANTILE_LEVELS, SESSIONS_AHEAD
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from nearcast.forecast.fit import Epoch
+    from nearcast.forecast.network import CnnBiLstm
+
     Array = npt.NDArray[np.float64]
+    Days = npt.NDArray[np.datetime64]
+    Indices = npt.NDArray[np.int64]
     Mask = npt.NDArray[np.bool_]
 
-RECIPE_FILE = "recipe.json"
+DOCUMENT = "forecaster.json"
+VOLATILITY_FILE = "range_volatility.txt"
+BOOSTING_FILE = "boosting.json"
 WEIGHTS_FILE = "weights.pt"
-SKIP_LIMIT = 5.0
 
+CALIBRATION_SESSIONS = 750
+"""Sessions before the end of the training from which the conformal bands have learned at least."""
 
-@dataclass(frozen=True)
-class Scaler:
-    """Mean and standard deviation of each skip feature over the training days."""
-
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    @classmethod
-    def fit(cls, skip: Array) -> Scaler:
-        """Measure (n, k) features; one that never changes keeps a deviation of 1."""
-        deviation = skip.std(axis=0)
-        return cls(tuple(skip.mean(axis=0)), tuple(np.where(deviation > 1e-12, deviation, 1.0)))
-
-    def transform(self, skip: Array) -> Array:
-        """Return the standardised features, within ±5."""
-        scaled: Array = np.clip((skip - self.mean) / self.deviation, -SKIP_LIMIT, SKIP_LIMIT)
-        return scaled
-
-
-def tensors(samples: Samples, scaler: Scaler) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return windows, standardised features and scaled returns as float32 tensors."""
-    return (
-        torch.as_tensor(samples.windows.astype(np.float32)),
-        torch.as_tensor(scaler.transform(samples.skip).astype(np.float32)),
-        torch.as_tensor((samples.log_return / samples.scale).astype(np.float32)),
-    )
+Progress = Callable[[str], None]
 
 
 @dataclass
@@ -66,46 +55,113 @@ class QuantileForecaster:
     ----------
     recipe
         The recipe it was trained with.
-    scaler
-        The scaler of the skip features.
-    columns
-        Names of the skip features, in order.
-    network
-        The trained network.
+    symbols
+        The symbols it learned from.
     trained_until
-        The newest day whose outcome it learned from; None in models from before this was noted.
+        The newest day whose outcome it learned from.
+    volatility
+        Forecasts the next session's range volatility, which the parts take as a feature and scale.
+    mixture, boosting, neural
+        The parts; each has a third of the say.
+    networks
+        The networks behind the ONNX model, to be tuned further; none in a forecaster that was loaded to answer.
+    complexity
+        Number of parameters: coefficients, leaves and weights.
+    calibrated_from
+        The first day that the conformal bands learn from.
+    schedule
+        Sessions that react to a symbol's reports, where they are known.
+    history
+        Losses of each epoch of the training, network after network.
     """
 
     recipe: Recipe
-    scaler: Scaler
-    columns: list[str]
-    network: CnnBiLstm
-    trained_until: datetime.date | None = None
+    symbols: tuple[str, ...]
+    trained_until: datetime.date
+    volatility: RangeVolatility
+    mixture: ScaleMixture
+    boosting: QuantileBoosting
+    neural: NeuralQuantiles
+    networks: list[CnnBiLstm]
+    complexity: int
+    calibrated_from: datetime.date
+    schedule: dict[str, Days] = field(default_factory=dict)
+    history: list[Epoch] = field(default_factory=list)
+    _memories: dict[str, _Memory] = field(default_factory=dict, repr=False)
 
-    @property
-    def complexity(self) -> int:
-        """Number of parameters."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+    @classmethod
+    def fit(
+        cls,
+        bars: pd.DataFrame,
+        recipe: Recipe,
+        *,
+        schedule: Schedule = NO_SCHEDULE,
+        start: QuantileForecaster | None = None,
+        workers: int = 1,
+        home: Path | None = None,
+        say: Progress = lambda step: None,
+    ) -> QuantileForecaster:
+        """Fit every part on bars whose every row is known.
 
-    def log_return_quantiles(self, samples: Samples) -> Array:
-        """Return (n, 7) quantiles of each sample's next log return, ascending."""
-        windows, skip, _ = tensors(samples, self.scaler)
-        self.network.eval()
-        with torch.inference_mode():
-            scaled = self.network(windows, skip).numpy().astype(float)
-        return np.asarray(scaled * samples.scale[:, None])
-
-    def predict(self, bars: pd.DataFrame) -> Array:
-        """Return the (7,) quantiles of the next close in US dollars, from one symbol's bars by date.
+        Parameters
+        ----------
+        bars
+            Daily bars of one or more symbols, by symbol and date.
+        recipe
+            Sizes and settings.
+        schedule
+            Sessions that react to a symbol's reports, where they are known.
+        start
+            A forecaster, with its networks, whose networks are tuned further instead of fitted from nothing.
+        workers, home
+            More than one worker: the networks are fitted by processes of Ray Train, whose files lie in NEARCAST_HOME.
+        say
+            Is told each step as it begins.
 
         Raises
         ------
         ForecastError
-            When there are too few bars, or the features differ from those of the training.
+            When no symbol has 60 bars, or a price is not a positive number.
         """
-        newest = self._samples(bars).take(np.array([-1]))
-        quantiles: Array = newest.last_close[0] * np.exp(self.log_return_quantiles(newest)[0])
-        return quantiles
+        import torch
+
+        say("Features")
+        learn = samples(bars, recipe.window, schedule=schedule)
+        learn = learn.take(np.isfinite(learn.log_return[:, 0]))
+        say("Range volatility (LightGBM)")
+        volatility, expected = RangeVolatility.fit(learn, recipe.seed)
+        learn = learn.with_feature(EXPECTED_VOLATILITY, expected)
+        say("Scale mixture")
+        torch.set_num_threads(1)  # tensors this small are not worth sharing
+        mixture = ScaleMixture.fit(learn)
+        say("Quantiles (LightGBM)")
+        boosting = QuantileBoosting.fit(learn, recipe.seed)
+        say("Networks (CNN-BiLSTM)")
+        tuned = None if start is None else copy.deepcopy(start.networks)
+        scaler, networks, history = fit_networks(learn, recipe, start=tuned, workers=workers, home=home)
+        neural = NeuralQuantiles(scaler, to_onnx(networks, recipe, skip_features(learn).shape[1]))
+        days = np.unique(bars["date"].to_numpy().astype("datetime64[D]"))
+        return cls(
+            recipe=recipe,
+            symbols=tuple(np.unique(learn.symbol).tolist()),
+            trained_until=days[-1].item(),
+            volatility=volatility,
+            mixture=mixture,
+            boosting=boosting,
+            neural=neural,
+            networks=networks,
+            complexity=_parameters(volatility, mixture, boosting, networks),
+            calibrated_from=days[-min(CALIBRATION_SESSIONS, len(days))].item(),
+            schedule=dict(schedule),
+            history=history,
+        )
+
+    def uncalibrated(self, mine: Samples) -> Array:
+        """Return (n, 10, 7) ascending quantiles of the samples' log returns, before the conformal bands."""
+        expected = mine.with_feature(EXPECTED_VOLATILITY, self.volatility.predict(mine.features))
+        parts = (self.mixture, self.boosting, self.neural)
+        mean: Array = np.mean([part.quantiles(expected) for part in parts], axis=0)
+        return mean
 
     def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
         """Forecast from some days of one or more symbols, each from its own bars up to that day.
@@ -120,62 +176,165 @@ class QuantileForecaster:
         Returns
         -------
         numpy.ndarray
-            (wanted rows, 1, 7) ascending quantiles of the next log return; NaN before a symbol's 60th bar.
+            (wanted rows, 10, 7) ascending quantiles of log(close[t + h] / close[t]); NaN before a symbol's 60th bar.
         """
-        answers = np.full((len(bars), 1, len(self.recipe.levels)), np.nan)
+        answers = np.full((len(bars), SESSIONS_AHEAD, len(QUANTILE_LEVELS)), np.nan)
         for rows in bars.groupby("stock_symbol", sort=False).indices.values():
-            full = rows[MINIMUM_HISTORY - 1 :]
-            asked = np.flatnonzero(wanted[full])
+            asked = np.flatnonzero(wanted[rows])
+            asked = asked[asked >= MINIMUM_HISTORY - 1]
             if len(asked):
-                mine = self._samples(bars.iloc[rows]).take(asked)
-                answers[full[asked], 0] = self.log_return_quantiles(mine)
+                answers[rows[asked]] = self._answers(bars.iloc[rows[: asked[-1] + 1]], asked)
         return np.asarray(answers[wanted])
 
-    def _samples(self, bars: pd.DataFrame) -> Samples:
-        """Return every sample of one symbol's bars."""
-        table = features(bars)
-        if skip_columns(table) != self.columns:
+    def predict(self, bars: pd.DataFrame) -> Array:
+        """Return the (10, 7) quantiles of the closes ahead in US dollars, from one symbol's bars by date.
+
+        Raises
+        ------
+        ForecastError
+            When there are too few bars.
+        """
+        newest = np.arange(len(bars)) == len(bars) - 1
+        quantiles = self.quantiles(bars, newest)[0]
+        if not np.isfinite(quantiles).all():
             raise ForecastError(
-                "The model was trained with other features than this version computes.",
-                todo="Train again with `nearcast train`.",
+                f"A forecast needs {MINIMUM_HISTORY} daily bars of a symbol; there are {len(bars)}.",
+                todo="Load and publish more of its history.",
             )
-        return samples_of_symbol(bars, table, self.recipe)
+        prices: Array = float(bars["close_price"].iloc[-1]) * np.exp(quantiles)
+        return prices
+
+    def _answers(self, bars: pd.DataFrame, asked: Indices) -> Array:
+        """Return the quantiles of one symbol's rows ``asked``, of which the newest bar's is the last.
+
+        The conformal bands go through every day since `calibrated_from`; days before it get none.
+        """
+        dates = bars["date"].to_numpy().astype("datetime64[D]")
+        start = max(int(np.searchsorted(dates, np.datetime64(self.calibrated_from))), MINIMUM_HISTORY - 1)
+        symbol = str(bars["stock_symbol"].iloc[-1])
+        memory = self._memories.get(symbol)
+        values = bars[[*PRICE_COLUMNS, "volume"]].to_numpy(float)
+        if memory is None or not memory.holds(dates, values):
+            memory = self._memories[symbol] = _Memory(start)
+        new = np.arange(len(bars)) >= max(start, memory.end)
+        early = asked[asked < start]
+        new[early] = True
+        if new.any():
+            mine = samples_of_symbol(bars, self.recipe.window, new, self.schedule.get(symbol))
+            quantiles = self.uncalibrated(mine)
+            memory.extend(dates, values, quantiles[len(early) :])
+            before = quantiles[: len(early)]
+        else:
+            before = np.empty((0, SESSIONS_AHEAD, len(QUANTILE_LEVELS)))
+        return np.concatenate([before, memory.adapted[asked[asked >= start] - start]])
 
     def save(self, folder: Path) -> None:
-        """Write the recipe, scaler and weights to ``folder``."""
+        """Write the forecaster to ``folder``."""
+        import torch
+
         folder.mkdir(parents=True, exist_ok=True)
         document = {
             "recipe": dataclasses.asdict(self.recipe),
-            "scaler": dataclasses.asdict(self.scaler),
-            "columns": self.columns,
-            "base": self.network.head.base.tolist(),
-            "trained_until": self.trained_until.isoformat() if self.trained_until else None,
+            "symbols": self.symbols,
+            "trained_until": self.trained_until.isoformat(),
+            "complexity": self.complexity,
+            "calibrated_from": self.calibrated_from.isoformat(),
+            "schedule": {
+                symbol: np.datetime_as_string(days).tolist() for symbol, days in self.schedule.items()
+            },
+            "mixture": self.mixture.document(),
+            "neural": self.neural.document(),
+            "base": [network.head.base.tolist() for network in self.networks],
         }
-        (folder / RECIPE_FILE).write_text(json.dumps(document, indent=1))
-        torch.save(self.network.state_dict(), folder / WEIGHTS_FILE)
+        (folder / DOCUMENT).write_text(json.dumps(document, indent=1))
+        (folder / VOLATILITY_FILE).write_text(self.volatility.document())
+        (folder / BOOSTING_FILE).write_text(json.dumps(self.boosting.documents()))
+        self.neural.save(folder)
+        torch.save([network.state_dict() for network in self.networks], folder / WEIGHTS_FILE)
 
     @classmethod
-    def load(cls, folder: Path) -> QuantileForecaster:
-        """Read what `save` wrote."""
-        document = json.loads((folder / RECIPE_FILE).read_text())
-        recipe = recipe_of(document["recipe"])
-        scaler = Scaler(**{name: tuple(values) for name, values in document["scaler"].items()})
-        network = CnnBiLstm(recipe, len(document["columns"]), document["base"])
-        network.load_state_dict(torch.load(folder / WEIGHTS_FILE, weights_only=True))
-        network.eval()
-        until = document.get("trained_until")
+    def load(cls, folder: Path, with_networks: bool = False) -> QuantileForecaster:
+        """Read what `save` wrote; the networks only on demand, as ONNX Runtime answers, without PyTorch."""
+        document = json.loads((folder / DOCUMENT).read_text())
         return cls(
-            recipe,
-            scaler,
-            document["columns"],
-            network,
-            datetime.date.fromisoformat(until) if until else None,
+            recipe=recipe_of(document["recipe"]),
+            symbols=tuple(document["symbols"]),
+            trained_until=datetime.date.fromisoformat(document["trained_until"]),
+            volatility=RangeVolatility.of_document((folder / VOLATILITY_FILE).read_text()),
+            mixture=ScaleMixture.of_document(document["mixture"]),
+            boosting=QuantileBoosting.of_documents(json.loads((folder / BOOSTING_FILE).read_text())),
+            neural=NeuralQuantiles.load(folder, document["neural"]),
+            networks=_read_networks(folder, document) if with_networks else [],
+            complexity=document["complexity"],
+            calibrated_from=datetime.date.fromisoformat(document["calibrated_from"]),
+            schedule={
+                symbol: np.array(days, "datetime64[D]") for symbol, days in document["schedule"].items()
+            },
         )
 
 
-def untrained(recipe: Recipe, training: Samples, columns: list[str]) -> QuantileForecaster:
-    """Return a forecaster before its training: base quantiles and scaler of the training samples."""
-    scaled = training.log_return / training.scale
-    base = np.quantile(scaled, recipe.levels)
-    network = CnnBiLstm(recipe, training.skip.shape[1], base.tolist())
-    return QuantileForecaster(recipe, Scaler.fit(training.skip), columns, network)
+@dataclass
+class _Memory:
+    """What the conformal bands of one symbol have been through.
+
+    Parameters
+    ----------
+    start
+        The row of the symbol's bars that they began with.
+    """
+
+    start: int
+    dates: Days = field(default_factory=lambda: np.zeros(0, "datetime64[D]"))
+    values: Array = field(default_factory=lambda: np.zeros((0, 5)))
+    adapters: list[Adapter] = field(
+        default_factory=lambda: [Adapter(h) for h in range(1, SESSIONS_AHEAD + 1)]
+    )
+    adapted: Array = field(default_factory=lambda: np.zeros((0, SESSIONS_AHEAD, len(QUANTILE_LEVELS))))
+
+    @property
+    def end(self) -> int:
+        """The row of the bars that comes next."""
+        return self.start + len(self.adapted)
+
+    def holds(self, dates: Days, values: Array) -> bool:
+        """Return whether the bars seen before are still the same, as far as these reach."""
+        both = min(len(dates), len(self.dates))
+        same = np.array_equal(dates[:both], self.dates[:both])
+        return same and np.array_equal(values[:both], self.values[:both])
+
+    def extend(self, dates: Days, values: Array, quantiles: Array) -> None:
+        """Take in the rows that are new, with their quantiles (rows, 10, 7)."""
+        if not len(quantiles):
+            return
+        close = np.log(values[:, PRICE_COLUMNS.index("close_price")])
+        rows = []
+        for row, forecasts in enumerate(quantiles.tolist(), start=self.end):
+            past = [row - adapter.horizon for adapter in self.adapters]
+            came = [close[row] - close[one] if one >= self.start else np.nan for one in past]
+            steps = zip(self.adapters, forecasts, came, strict=True)
+            rows.append([adapter.step(one, outcome) for adapter, one, outcome in steps])
+        self.adapted = np.concatenate([self.adapted, np.array(rows)])
+        self.dates, self.values = dates, values
+
+
+def _parameters(
+    volatility: RangeVolatility, mixture: ScaleMixture, boosting: QuantileBoosting, networks: list[CnnBiLstm]
+) -> int:
+    """Return the number of coefficients, leaves and weights."""
+    trees = [volatility.booster, *(booster for levels in boosting.boosters for booster in levels)]
+    leaves = sum(tree["num_leaves"] for booster in trees for tree in booster.dump_model()["tree_info"])
+    coefficients = sum(value.size for one in mixture.horizons for value in one.values())
+    return int(leaves + coefficients + sum(p.numel() for one in networks for p in one.parameters()))
+
+
+def _read_networks(folder: Path, document: dict[str, Any]) -> list[CnnBiLstm]:
+    import torch
+
+    from nearcast.forecast.network import CnnBiLstm
+
+    recipe, skip = recipe_of(document["recipe"]), len(document["neural"]["mean"])
+    networks = [CnnBiLstm(recipe, len(CHANNELS), skip, base) for base in document["base"]]
+    weights = torch.load(folder / WEIGHTS_FILE, weights_only=True)
+    for network, state in zip(networks, weights, strict=True):
+        network.load_state_dict(state)
+    return networks

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nearcast.forecast.windows import Samples
+    from nearcast.forecast.evaluate import HeldOut
 
     Array = npt.NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def fan(test: Samples, quantiles: Array) -> Any:
+def fan(test: HeldOut, quantiles: Array) -> Any:
     """Return the figure of one symbol's test days: its bands and what came (next close, US dollars)."""
     mine = test.symbol == test.symbol[0]
     close = test.last_close[mine]
@@ -61,7 +61,7 @@ def calibration(actual: Array, quantiles: Array, levels: Array) -> Any:
 
 def training_curve(history: list[dict[str, float]]) -> Any:
     """Return the figure of the losses of each epoch."""
-    figure, axes = _axes("Training", "epoch", "mean pinball loss of the scaled return")
+    figure, axes = _axes("Training", "epoch", "pinball loss, relative")
     for name in history[0]:
         axes.plot(range(1, len(history) + 1), [epoch[name] for epoch in history], "o-", label=name)
     axes.legend()

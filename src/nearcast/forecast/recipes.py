@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearcast.errors import ForecastError
-from nearcast.schema import QUANTILE_LEVELS
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train the CNN-BiLSTM.
+    """One way to train the quantile forecaster.
 
     Parameters
     ----------
@@ -23,30 +22,31 @@ class Recipe:
     channels, hidden
         Widths of the convolutions and of the two BiLSTM layers (per direction).
     head
-        Width of the dense layer before the outputs (0: none).
-    train, validation
-        Shares of the days; what is left is the test.
+        Width of the dense layer before the outputs.
+    network_seeds
+        Networks that are fitted, from seeds that follow on `seed`; their mean counts.
+    test_share
+        Share of the newest days that is left out of the training, to judge it by.
     """
 
     name: str
-    window: int
-    channels: tuple[int, ...] = (64, 128, 64)
-    hidden: tuple[int, int] = (128, 64)
+    window: int = 64
+    channels: tuple[int, ...] = (32, 64, 32)
+    hidden: tuple[int, int] = (64, 32)
     head: int = 32
     dropout: float = 0.3
     batch_size: int = 128
-    epochs: int = 6
-    learning_rate: float = 5e-4
+    epochs: int = 4
+    learning_rate: float = 1e-3
     weight_decay: float = 3e-2
     gradient_clip: float = 1.0
-    train: float = 0.8
-    validation: float = 0.1
+    network_seeds: int = 2
+    test_share: float = 0.1
     seed: int = 1
-    levels: tuple[float, ...] = QUANTILE_LEVELS
 
 
-QUANTILE = Recipe(name="quantile", window=64)
-"""Quantiles of the next return: the recipe whose model makes the forecasts."""
+QUANTILE = Recipe(name="quantile")
+"""Quantiles of the next returns: the recipe whose model makes the forecasts."""
 
 RECIPES = {recipe.name: recipe for recipe in (QUANTILE,)}
 
@@ -66,7 +66,7 @@ def recipe_named(name: str) -> Recipe:
 
 def recipe_of(document: Mapping[str, Any]) -> Recipe:
     """Return the recipe whose fields ``document`` holds, as JSON has them: its lists are tuples."""
-    fields: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
     }
-    return Recipe(**fields)
+    return Recipe(**values)

@@ -30,7 +30,18 @@ CHALLENGER_ALIAS = "challenger"
 PREVIOUS_ALIAS = "previous"
 CHAMPION_MODEL = "nearcast-quantile"
 ARTIFACT = "forecaster"
-PACKAGES = ("mlflow", "numpy", "pandas", "torch", "lightning", "exchange-calendars", "nearcast")
+PACKAGES = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "scipy",
+    "torch",
+    "lightning",
+    "lightgbm",
+    "onnxruntime",
+    "exchange-calendars",
+    "nearcast",
+)
 """What a forecaster is fitted with and answers with."""
 MLFLOW_TYPES = {"text": "string", "date": "datetime", "double precision": "double", "bigint": "long"}
 EXAMPLE_BARS = 250
@@ -240,3 +251,27 @@ def load_forecaster(model: str, version: str) -> QuantileForecaster:
                 todo="Train a new one with `nearcast train`, or go back to the Nearcast that stored it.",
             ) from error
     return forecaster
+
+
+def load_with_networks(settings: Settings, version: str) -> QuantileForecaster:
+    """Return a version of the champions' model with the networks behind its ONNX model.
+
+    Raises
+    ------
+    ForecastError
+        MLflow does not answer, or the version has no networks that this Nearcast can read.
+    """
+    from nearcast.forecast.model import DOCUMENT, QuantileForecaster
+
+    with answering(settings), tempfile.TemporaryDirectory() as folder:
+        connect(settings)
+        import mlflow
+
+        path = mlflow.artifacts.download_artifacts(f"models:/{CHAMPION_MODEL}/{version}", dst_path=folder)
+        found = list(Path(path).rglob(DOCUMENT))
+        if not found:
+            raise UnloadableError(
+                f"Version {version} of {CHAMPION_MODEL} holds no networks to tune further.",
+                todo="Train from nothing, without --fine-tune.",
+            )
+        return QuantileForecaster.load(found[0].parent, with_networks=True)

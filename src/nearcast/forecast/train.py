@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
 from nearcast.forecast.recipes import Recipe
+from nearcast.forecast.windows import NO_SCHEDULE, Schedule
+from nearcast.schema import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nearcast.forecast.again import Differences, Origin
+    from nearcast.forecast.evaluate import HeldOut
     from nearcast.forecast.fit import Epoch
     from nearcast.forecast.model import QuantileForecaster
     from nearcast.forecast.promotion import Decision
-    from nearcast.forecast.windows import Samples
     from nearcast.settings import Settings
 
 EXPERIMENT = "nearcast"
@@ -67,7 +69,7 @@ class Fitted:
 
     forecaster: QuantileForecaster
     history: list[Epoch]
-    test: Samples
+    test: HeldOut
     quantiles: npt.NDArray[np.float64]
     metrics: dict[str, float]
 
@@ -79,6 +81,7 @@ def train(
     progress: Progress = lambda step: None,
     commit: str | None = None,
     workers: int = 1,
+    fine_tune: bool = False,
 ) -> TrainReport:
     """Train ``recipe`` on the lake as of one commit, log it to MLflow, and promote it if it is better.
 
@@ -96,6 +99,8 @@ def train(
         The commit to train on, such as one that an earlier model names (default: the newest).
     workers
         More than one: processes of Ray Train that share each batch.
+    fine_tune
+        Begin with the champion's networks, and tune them further on the new days.
 
     Raises
     ------
@@ -110,7 +115,8 @@ def train(
     with answering(settings):  # before the work, not after it
         connect(settings).search_experiments(max_results=1)
     progress("Reading the lake")
-    return _train(settings, recipe, symbols or (), commit or commit_to_train_on(settings), progress, workers)
+    commit = commit or commit_to_train_on(settings)
+    return _train(settings, recipe, symbols or (), commit, progress, workers, fine_tune)
 
 
 def train_again(settings: Settings, run_id: str, progress: Progress = lambda step: None) -> TrainReport:
@@ -137,12 +143,14 @@ def _train(
     commit: str,
     progress: Progress,
     workers: int = 1,
+    fine_tune: bool = False,
     first: Origin | None = None,
 ) -> TrainReport:
     from nearcast.forecast.again import check_rows, differences
     from nearcast.forecast.bars import as_bars
     from nearcast.forecast.champions import promote_if_better
-    from nearcast.forecast.registry import registered_model
+    from nearcast.forecast.registry import champion_version, load_with_networks, registered_model
+    from nearcast.forecast.report_days import report_dates
     from nearcast.forecast.tracking import tracking_uri
     from nearcast.forecast.training_set import sha256, training_set
 
@@ -153,8 +161,15 @@ def _train(
         check_rows(first, tags["training_set_sha256"])
         tags["again_of"] = first.run_id
     bars = as_bars(rows)
-    progress("Fitting")
-    fitted = fit_and_judge(bars, recipe, workers, settings.home)
+    schedule: Schedule = report_dates(settings.report_dates) if settings.report_dates else {}
+    base = champion_version(settings) if fine_tune else None
+    if first is not None:
+        schedule, base = first.schedule, first.fine_tuned_from
+    start = None
+    if base is not None:
+        progress(f"Beginning with the networks of version {base}")
+        start, tags["fine_tuned_from"] = load_with_networks(settings, base), base
+    fitted = fit_and_judge(bars, recipe, workers, settings.home, schedule=schedule, start=start, say=progress)
     progress(f"Logging to MLflow at {tracking_uri(settings)}")
     run_id, version = _log(settings, bars, tags, fitted)
     progress("Comparing with the champion")
@@ -173,51 +188,57 @@ def _train(
     )
 
 
-def fit_and_judge(bars: pd.DataFrame, recipe: Recipe, workers: int = 1, home: Path | None = None) -> Fitted:
-    """Fit on the first days, choose the epoch on the next, judge on the last; one seed, one model.
+def fit_and_judge(
+    bars: pd.DataFrame,
+    recipe: Recipe,
+    workers: int = 1,
+    home: Path | None = None,
+    *,
+    schedule: Schedule = NO_SCHEDULE,
+    start: QuantileForecaster | None = None,
+    say: Progress = lambda step: None,
+) -> Fitted:
+    """Fit on all days but the newest, the test; judge on those.
 
     Parameters
     ----------
     workers, home
         More than one worker: processes of Ray Train, whose files lie in NEARCAST_HOME.
+    schedule
+        Sessions that react to a symbol's reports, where they are known.
+    start
+        A forecaster with its networks, to tune those further instead of fitting new ones.
+    say
+        Is told each step as it begins.
 
     Raises
     ------
     ForecastError
-        When there are fewer than 300 days of samples.
+        When there are fewer than 300 days to learn from, or a price is not a positive number.
     """
     # spinning OpenMP threads would starve the other services of a small machine; read when torch loads
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import numpy as np
-    import torch
 
-    from nearcast.forecast.evaluate import baseline_quantiles, evaluate
-    from nearcast.forecast.features import MINIMUM_HISTORY, features
-    from nearcast.forecast.model import untrained
-    from nearcast.forecast.objective import fit_forecaster
-    from nearcast.forecast.windows import chronological_split, samples, skip_columns
+    from nearcast.forecast.evaluate import baseline_quantiles, evaluate, held_out
+    from nearcast.forecast.model import QuantileForecaster
 
-    everything = samples(bars, recipe)
-    days = len(np.unique(everything.date))
-    if days < MINIMUM_DAYS:
+    days = np.unique(bars["date"].to_numpy().astype("datetime64[D]"))
+    learn = int((1 - recipe.test_share) * len(days))
+    if learn < MINIMUM_DAYS:
         raise ForecastError(
-            f"Training needs {MINIMUM_DAYS} days of samples; there are {days}.",
+            f"Training needs {MINIMUM_DAYS} days to learn from; there are {learn} besides the test's.",
             todo="Load and publish more history.",
         )
-    split = chronological_split(everything.date, recipe.train, recipe.validation)
-    learn, judge, test = (everything.take(rows) for rows in split)
-    following = bars.groupby("stock_symbol")["date"].shift(-1)
-    learned = bars["date"].to_numpy() < test.date.min()
-    torch.manual_seed(recipe.seed)
-    forecaster = untrained(recipe, learn, skip_columns(features(bars.head(MINIMUM_HISTORY))))
-    forecaster.trained_until = following[learned].max().date()
-    history = fit_forecaster(forecaster, learn, judge, workers, home)
-    quantiles = forecaster.log_return_quantiles(test)
-    metrics = evaluate(test, quantiles, baseline_quantiles(bars, test))
-    losses = [epoch["validation_loss"] for epoch in history]
-    metrics["best_epoch"] = float(np.argmin(losses) + 1)
-    metrics["validation_loss"] = min(losses)
-    return Fitted(forecaster, history, test, quantiles, metrics)
+    known = bars[bars["date"] < str(days[learn])].reset_index(drop=True)
+    forecaster = QuantileForecaster.fit(
+        known, recipe, schedule=schedule, start=start, workers=workers, home=home, say=say
+    )
+    test = held_out(bars, np.datetime64(forecaster.trained_until))
+    say("Judging")
+    quantiles = forecaster.quantiles(bars, test.rows)[:, 0]
+    metrics = evaluate(test, quantiles, baseline_quantiles(bars, test.rows))
+    return Fitted(forecaster, forecaster.history, test, quantiles, metrics)
 
 
 def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: Fitted) -> tuple[str, str]:
@@ -234,7 +255,7 @@ def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: F
         symbols = sorted(bars["stock_symbol"].unique())
         mlflow.log_params(asdict(recipe) | {"symbols": len(symbols)})
         mlflow.set_tags(tags)
-        log_origin(recipe, symbols)
+        log_origin(recipe, symbols, fitted.forecaster.schedule)
         mlflow.log_metrics(fitted.metrics)
         _log_history(client, run.info.run_id, fitted.history)
         _log_data(bars, tags["hudi_commit"])
@@ -287,7 +308,7 @@ def _log_figures(fitted: Fitted) -> None:
 
     from nearcast.forecast import plots
 
-    test, levels = fitted.test, np.array(fitted.forecaster.recipe.levels)
+    test, levels = fitted.test, np.array(QUANTILE_LEVELS)
     mlflow.log_figure(plots.fan(test, fitted.quantiles), "fan.png")
     mlflow.log_figure(plots.calibration(test.log_return, fitted.quantiles, levels), "calibration.png")
     mlflow.log_figure(plots.training_curve(fitted.history), "training.png")

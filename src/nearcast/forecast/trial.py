@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
@@ -10,8 +9,10 @@ from nearcast.forecast.recipes import Recipe
 from nearcast.forecast.search_space import configured
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
+    from nearcast.forecast.evaluate import HeldOut
     from nearcast.forecast.windows import Samples
 
 SCORE = "validation_pinball_ratio"
@@ -23,16 +24,14 @@ BEST_SCORE = "best_validation_pinball_ratio"
 """The smallest of the epochs so far; the smaller the better."""
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Samples to learn from and to be judged on, all before the test."""
-
-    learn: Samples
-    judge: Samples
+VALIDATION_SHARE = 0.15
+"""Of the days before the test: the last of them judge the trials."""
 
 
-def tuning_parts(bars: pd.DataFrame, recipe: Recipe, before: str | None) -> Parts:
-    """Split the samples before the test into those to fit and, the last of them, those to be judged on.
+def tuning_days(
+    bars: pd.DataFrame, recipe: Recipe, before: str | None
+) -> tuple[np.datetime64, np.datetime64]:
+    """Return the first day that judges the trials, and the first of the test, which no trial sees.
 
     Parameters
     ----------
@@ -42,48 +41,74 @@ def tuning_parts(bars: pd.DataFrame, recipe: Recipe, before: str | None) -> Part
     Raises
     ------
     ForecastError
-        When there are fewer than 300 days of samples before the test.
+        When there are fewer than 300 days before the test.
     """
     import numpy as np
 
     from nearcast.forecast.train import MINIMUM_DAYS
-    from nearcast.forecast.windows import samples
 
-    both = recipe.train + recipe.validation
-    days = np.unique(samples(bars, recipe).date)
-    first_test = np.datetime64(before) if before else days[int(both * len(days))]
-    # what comes later is not even there
-    everything = samples(bars[bars["date"] < str(first_test)], recipe)
-    days = np.unique(everything.date)
+    days = np.unique(bars["date"].to_numpy().astype("datetime64[D]"))
+    test = np.datetime64(before) if before else days[int((1 - recipe.test_share) * len(days))]
+    days = days[days < test]
     if len(days) < MINIMUM_DAYS:
         raise ForecastError(
-            f"Tuning needs {MINIMUM_DAYS} days of samples before {first_test}; there are {len(days)}.",
+            f"Tuning needs {MINIMUM_DAYS} days before {test}; there are {len(days)}.",
             todo="Load and publish more history, or name a later day with --before.",
         )
-    first = days[int(recipe.train / both * len(days))]
-    learn, judge = everything.date < first, everything.date >= first
-    return Parts(everything.take(np.flatnonzero(learn)), everything.take(np.flatnonzero(judge)))
+    return days[int((1 - VALIDATION_SHARE) * len(days))], test
+
+
+def tuning_parts(bars: pd.DataFrame, recipe: Recipe, before: str | None) -> tuple[Samples, Samples, HeldOut]:
+    """Return the samples to learn from, those to be judged on, and the days of the latter.
+
+    Both have the expected volatility of trees that learned from the former. What comes after them is not even there.
+    """
+    import numpy as np
+
+    from nearcast.forecast.evaluate import held_out
+    from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY, RangeVolatility
+    from nearcast.forecast.windows import samples
+
+    first, test = tuning_days(bars, recipe, before)
+    bars = bars[bars["date"] < str(test)].reset_index(drop=True)
+    known = bars[bars["date"] < str(first)].reset_index(drop=True)
+    learn = samples(known, recipe.window)
+    learn = learn.take(np.isfinite(learn.log_return[:, 0]))
+    volatility, expected = RangeVolatility.fit(learn, recipe.seed)
+    days = held_out(bars, known["date"].max().to_datetime64().astype("datetime64[D]"))
+    judge = samples(bars, recipe.window, days.rows)
+    judge = judge.with_feature(EXPECTED_VOLATILITY, volatility.predict(judge.features))
+    return learn.with_feature(EXPECTED_VOLATILITY, expected), judge, days
 
 
 def fit_and_report(config: dict[str, Any], bars: pd.DataFrame, recipe: Recipe, before: str | None) -> None:
-    """Fit one configuration, and report its score to Ray Tune after each epoch."""
+    """Fit a network of one configuration, and report its score to Ray Tune after each epoch."""
     import numpy as np
     import torch
     from ray import tune
 
     from nearcast.forecast.evaluate import LEVELS, baseline_quantiles
-    from nearcast.forecast.features import MINIMUM_HISTORY, features
+    from nearcast.forecast.fit import Data, fit
+    from nearcast.forecast.horizon_pinball import NextSessionPinball
     from nearcast.forecast.losses import pinball_loss
-    from nearcast.forecast.model import untrained
-    from nearcast.forecast.objective import fit_in_log_returns
-    from nearcast.forecast.windows import skip_columns
+    from nearcast.forecast.neural import (
+        Scaler,
+        data,
+        fit_settings,
+        fresh_networks,
+        horizon_loss,
+        scale,
+        skip_features,
+    )
+    from nearcast.schema import QUANTILE_LEVELS
 
     tried = configured(recipe, config["configuration"])
-    parts = tuning_parts(bars, tried, before)
-    baseline = baseline_quantiles(bars, parts.judge)
-    baseline_loss = float(np.mean(pinball_loss(parts.judge.log_return, baseline, LEVELS)))
-    torch.manual_seed(tried.seed)
-    forecaster = untrained(tried, parts.learn, skip_columns(features(bars.head(MINIMUM_HISTORY))))
+    learn, judge, days = tuning_parts(bars, tried, before)
+    baseline = baseline_quantiles(bars, np.r_[days.rows, np.zeros(len(bars) - len(days.rows), bool)])
+    baseline_loss = float(np.mean(pinball_loss(days.log_return, baseline, LEVELS)))
+    scaler = Scaler.fit(skip_features(learn))
+    train, validation = data(learn, scaler), data(judge, scaler)
+    scales = torch.as_tensor(scale(judge), dtype=torch.float32)
     best = float("inf")
 
     def report(number: int, epoch: dict[str, float]) -> None:
@@ -92,4 +117,12 @@ def fit_and_report(config: dict[str, Any], bars: pd.DataFrame, recipe: Recipe, b
         best = min(best, ratio)
         tune.report(epoch | {SCORE: ratio, BEST_SCORE: best})
 
-    fit_in_log_returns(forecaster, parts.learn, parts.judge, report)
+    fit(
+        fresh_networks(tried, train)[0],
+        horizon_loss(train.targets[0]),
+        train,
+        fit_settings(tried),
+        Data(validation.inputs, (*validation.targets, scales)),
+        report,
+        NextSessionPinball(QUANTILE_LEVELS),
+    )

@@ -128,7 +128,7 @@ def tune(
     KeyboardInterrupt
         On Ctrl-C, with the trials so far kept for `resume`.
     """
-    from nearcast.forecast.registry import answering
+    from nearcast.forecast.tracking import answering
 
     tried = configurations(recipe, search_space_of(recipe), plan.trials, plan.seed)
     if plan.csv is None and plan.commit is None:
@@ -179,12 +179,13 @@ def resume(
 def _run(settings: Settings, tuning: Tuning, progress: Progress) -> TuneReport:
     """Begin a tuning or go on with it, and end its MLflow run however it ends."""
     from nearcast.forecast.ray_cluster import ray_cluster
-    from nearcast.forecast.registry import answering, connect
-    from nearcast.forecast.trial import BEST_TAG, SCORE, tuning_parts
+    from nearcast.forecast.tracking import answering, connect
+    from nearcast.forecast.trial import BEST_TAG, SCORE, tuning_days
 
     began = time.monotonic()
-    judge = tuning_parts(tuning.bars, tuning.recipe, tuning.plan.before).judge
-    validation = {"from": str(judge.date.min()), "to": str(judge.date.max())}
+    first, test = tuning_days(tuning.bars, tuning.recipe, tuning.plan.before)
+    days = tuning.bars["date"].to_numpy().astype("datetime64[D]")
+    validation = {"from": str(first), "to": str(days[days < test].max())}
     tuning.keep(finished=False)
     client = connect(settings)
     with answering(settings):
@@ -263,7 +264,7 @@ def tuned_recipe(settings: Settings, recipe: Recipe, run_id: str) -> Recipe:
     ForecastError
         There is no such run, or it is no trial of this recipe.
     """
-    from nearcast.forecast.registry import answering, connect
+    from nearcast.forecast.tracking import answering, connect
     from nearcast.forecast.trial import BEST_TAG, CONFIG_TAG
 
     with answering(settings):
@@ -309,7 +310,7 @@ def _open_run(settings: Settings, plan: TunePlan, bars: pd.DataFrame) -> str:
     from mlflow.entities import Param
 
     from nearcast.forecast.csv_bars import digest
-    from nearcast.forecast.registry import connect
+    from nearcast.forecast.tracking import connect
     from nearcast.forecast.train import EXPERIMENT
 
     client = connect(settings)
