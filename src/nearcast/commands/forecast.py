@@ -23,9 +23,26 @@ SYMBOLS = click.option("--symbol", "symbols", multiple=True, metavar="S", help="
     metavar="INSTANT",
     help="Train on the rows of this commit, such as the one that a model names (default: the newest).",
 )
+@click.option(
+    "--split",
+    type=click.Choice(["chronological", "shuffled"]),
+    help="levels: how to draw the test part (default: chronological). A shuffled one leaks.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="levels: passes over the windows (default: 40).")
 @json_option
-def train(recipe_name: str, symbols: tuple[str, ...], commit: str | None, as_json: bool) -> None:
+def train(
+    recipe_name: str,
+    symbols: tuple[str, ...],
+    commit: str | None,
+    split: str | None,
+    epochs: int | None,
+    as_json: bool,
+) -> None:
     """Train on the lake's prices, log the run to MLflow and make the model the champion.
+
+    The recipe levels is the classic method, to compare with: it never becomes the champion. Its shuffled
+    split reproduces what papers and tutorials report; wherever such figures appear, they are marked as
+    leaking.
 
     The commit's rows are kept on S3: a model's tag hudi_commit, given to --commit, makes its training set
     again, with the same training_set_sha256.
@@ -35,14 +52,37 @@ def train(recipe_name: str, symbols: tuple[str, ...], commit: str | None, as_jso
       nearcast train                          every symbol of the lake
       nearcast train --symbol NFLX --json
       nearcast train --commit 20260131120000000
+      nearcast train --recipe levels --symbol NFLX --split shuffled
     """
     from nearcast.forecast.recipes import recipe_named
     from nearcast.forecast.train import train as run
 
     output, settings = Output(as_json), load_settings()
+    if recipe_name == "levels":
+        return _train_levels(output, settings, symbols, commit, split, epochs)
+    if split or epochs:
+        raise click.UsageError("--split and --epochs belong to the recipe levels.")
     recipe = recipe_named(recipe_name)
     report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"), commit)
-    output.result(asdict(report), lambda _: _render_report(output, asdict(report)))
+    return output.result(asdict(report), lambda _: _render_report(output, asdict(report)))
+
+
+def _train_levels(
+    output: Output,
+    settings: Settings,
+    symbols: tuple[str, ...],
+    commit: str | None,
+    split: str | None,
+    epochs: int | None,
+) -> None:
+    """Train the classic method."""
+    from nearcast.forecast.levels.recipe import CHRONOLOGICAL, LEAKING, LevelsRecipe
+    from nearcast.forecast.levels.train import train as run
+
+    recipe = LevelsRecipe(split=split or CHRONOLOGICAL, epochs=epochs or LevelsRecipe.epochs)
+    report = run(settings, recipe, symbols or None, lambda step: output.note(f"{step} …"), commit)
+    mark = f"{LEAKING.upper()} (shuffled split): not a forecast of days to come. " if recipe.leaking else ""
+    output.result(asdict(report), lambda _: _render_report(output, asdict(report), mark))
 
 
 @click.command()
@@ -101,9 +141,9 @@ def _forecasts(settings: Settings, symbols: tuple[str, ...], output: Output) -> 
     return documents
 
 
-def _render_report(output: Output, report: dict[str, Any]) -> None:
+def _render_report(output: Output, report: dict[str, Any], mark: str = "") -> None:
     rows = [(name, f"{value:.4g}") for name, value in report["metrics"].items()]
-    output.table(f"Model {report['model_version']}, {report['seconds']} s", ("metric", "value"), rows)
+    output.table(f"{mark}Model {report['model_version']}, {report['seconds']} s", ("metric", "value"), rows)
     output.stdout.print(f"commit: {report['commit']}\ntraining set: sha256 {report['training_set_sha256']}")
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SAMPLE = 2500
 """Returns that an estimate rests on, at most."""
 
+MINIMUM_SAMPLE = 252
+"""Returns that an estimate needs: with fewer the likelihood of EGARCH has hardly a maximum."""
+
 PERCENT = 100.0
 """Returns are estimated in per cent: the optimiser wants numbers near one."""
 
@@ -33,7 +36,7 @@ class ConditionalVariance(PerSymbol):
     """A constant mean and a conditional variance, its parameters estimated every 63 sessions.
 
     An estimate starts from the last one. One that does not converge keeps the parameters of the last that
-    did (none: no answer until the next).
+    did (none: no answer until the next). No answer either with less than 252 past returns.
 
     Attributes
     ----------
@@ -54,7 +57,7 @@ class ConditionalVariance(PerSymbol):
         returns = PERCENT * np.diff(log_close)  # the return of row t is returns[t - 1]
         answers = np.full((len(days), self.horizons, len(QUANTILE_LEVELS)), np.nan)
         estimated, parameters = estimation_days(days), None
-        for known in np.unique(estimated):
+        for known in np.unique(estimated[estimated >= MINIMUM_SAMPLE]):
             mine = estimated == known
             # arch sees no later return: its starting variance would depend on it
             sample = returns[max(0, known - SAMPLE) : known]

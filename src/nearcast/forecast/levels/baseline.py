@@ -56,14 +56,14 @@ class Levels(Baseline):
 
     def fit(self, bars: pd.DataFrame) -> None:
         """Train the network; with fewer than 100 windows of known outcome, give no answers."""
-        from nearcast.forecast.levels.train import fit_and_judge
+        from nearcast.forecast.levels.train import fit_on_part
         from nearcast.forecast.levels.windows import MINIMUM_WINDOWS
 
         self._forecaster = None
         windows = [max(0, len(rows) - self.recipe.window) for rows in rows_by_symbol(bars)]
         if sum(windows) >= MINIMUM_WINDOWS:
-            fitted = fit_and_judge(bars, self.recipe)
-            self._forecaster, self._unseen_from = fitted.forecaster, fitted.test.date.min()
+            self._forecaster, _, test = fit_on_part(bars, self.recipe)
+            self._unseen_from = test.date.min()
 
     def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
         """Answer where there is a full window, and 60 errors of days that the network has not seen."""

@@ -71,8 +71,10 @@ class FittedLevels:
     metrics: dict[str, float]
 
 
-def fit_and_judge(bars: pd.DataFrame, recipe: LevelsRecipe) -> FittedLevels:
-    """Train on the one part of the windows and judge on the other.
+def fit_on_part(
+    bars: pd.DataFrame, recipe: LevelsRecipe
+) -> tuple[LevelForecaster, list[dict[str, float]], LevelWindows]:
+    """Train on the one part of the windows; return the forecaster, its losses and the other part.
 
     Raises
     ------
@@ -83,7 +85,6 @@ def fit_and_judge(bars: pd.DataFrame, recipe: LevelsRecipe) -> FittedLevels:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import numpy as np
 
-    from nearcast.forecast.levels.evaluate import evaluate
     from nearcast.forecast.levels.model import LevelForecaster
     from nearcast.forecast.levels.network import fit
     from nearcast.forecast.levels.windows import level_windows, split
@@ -92,7 +93,20 @@ def fit_and_judge(bars: pd.DataFrame, recipe: LevelsRecipe) -> FittedLevels:
     windows = windows.take(np.flatnonzero(np.isfinite(windows.actual)))
     learn, test = (windows.take(rows) for rows in split(windows, recipe))
     network, history = fit(learn, recipe)
-    forecaster = LevelForecaster(recipe, network)
+    return LevelForecaster(recipe, network), history, test
+
+
+def fit_and_judge(bars: pd.DataFrame, recipe: LevelsRecipe) -> FittedLevels:
+    """Train on the one part of the windows and judge on the other.
+
+    Raises
+    ------
+    ForecastError
+        When there are fewer than 100 windows with a known outcome.
+    """
+    from nearcast.forecast.levels.evaluate import evaluate
+
+    forecaster, history, test = fit_on_part(bars, recipe)
     forecast = forecaster.next_closes(test)
     mark = f"{LEAKING}_" if recipe.leaking else ""
     metrics = {f"{mark}{name}": value for name, value in evaluate(test, forecast).items()}
