@@ -25,7 +25,8 @@ LEVELS = np.array(QUANTILE_LEVELS)
 def log_close(all_bars: pd.DataFrame) -> Array:
     """Log closes of NVDA."""
     closes = all_bars.loc[all_bars["stock_symbol"] == "NVDA", "close_price"]
-    return np.log(closes.to_numpy(float))
+    logarithms: Array = np.log(closes.to_numpy(float))
+    return logarithms
 
 
 def arch_answers(kind: type[ConditionalVariance], log_close: Array, **forecast: Any) -> tuple[Array, Any]:

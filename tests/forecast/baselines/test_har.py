@@ -50,7 +50,9 @@ def test_on_real_prices_it_is_calibrated_and_ahead_of_the_last_close(all_bars: p
     model = HarT()
     model.fit(past.reset_index(drop=True))
     following = all_bars.groupby("stock_symbol")["close_price"].shift(-1)
-    actual = np.log(following / all_bars["close_price"]).to_numpy()[(days < "2018-01-01").to_numpy()][wanted]
+    actual = np.log((following / all_bars["close_price"]).to_numpy())[(days < "2018-01-01").to_numpy()][
+        wanted
+    ]
     mine, theirs = (each.quantiles(known, wanted)[:, 0] for each in (model, LastClose()))
     assert pinball_loss(actual, mine, LEVELS).sum() < 0.98 * pinball_loss(actual, theirs, LEVELS).sum()
     assert coverage(actual, mine[:, 1], mine[:, 5]) == pytest.approx(0.8, abs=0.05)

@@ -125,7 +125,7 @@ def test_a_backtests_bands_are_quantiles_of_absolute_errors_out_of_sample(netfli
     model = Levels(SMALL)
     model.fit(netflix[:400])
     fitted = fit_and_judge(netflix[:400], SMALL)
-    day, window = 900, SMALL.window
+    day, window = 600, SMALL.window
     forecaster = fitted.forecaster
     windows = forecaster.windows(netflix)
     point = np.log(forecaster.next_closes(windows) / windows.last_close)  # of row window - 1 and on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,8 +27,8 @@ REFIT_SESSIONS = 63
 class Baseline(ABC):
     """A model of a backtest (`nearcast.forecast.backtest.model.Model`) with a line that describes it."""
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
+    name: str
+    summary: str
     horizons: int = SESSIONS_AHEAD
 
     @abstractmethod
