@@ -21,9 +21,9 @@ COMMANDS = {
     "delete": "nearcast.commands.source:delete",
     "publish": "nearcast.commands.source:publish",
     "lake": "nearcast.commands.lake:lake",
-    "train": "nearcast.commands.forecast:train",
+    "train": "nearcast.commands.train:train",
     "models": "nearcast.commands.models:models",
-    "tune": "nearcast.commands.forecast:tune",
+    "tune": "nearcast.commands.train:tune",
     "forecast": "nearcast.commands.forecast:forecast",
     "bench": "nearcast.commands.bench:bench",
 }

@@ -73,7 +73,7 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
 
 
 def test_an_empty_lake_and_an_unknown_recipe_fail_with_what_to_do(environment: HudiTable) -> None:
-    for arguments in (("forecast",), ("train",), ("train", "--recipe", "levels")):
+    for arguments in (("forecast",), ("train",), ("train", "--recipe", "levels"), ("train", "--recipe", "x")):
         error = run(*arguments).exception
         assert isinstance(error, ForecastError)
         assert error.todo

@@ -106,8 +106,8 @@ def test_too_little_history_an_unknown_recipe_and_a_silent_mlflow_are_named(
 ) -> None:
     with pytest.raises(ForecastError, match="300 days"):
         fit_and_judge(netflix[:200], SMALL)
-    with pytest.raises(ForecastError, match="no recipe 'levels'"):
-        recipe_named("levels")
+    with pytest.raises(ForecastError, match="no recipe 'other'"):
+        recipe_named("other")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     silent = home.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
     with pytest.raises(ForecastError, match="MLflow at"):

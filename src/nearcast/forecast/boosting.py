@@ -62,8 +62,9 @@ class QuantileBoosting:
             np.stack([booster.predict(table, num_threads=1) for booster in levels], axis=1)
             for levels in self.boosters
         ]
-        stacked = np.sort(np.stack(scaled, axis=1), axis=2)
-        return np.asarray(stacked * scale[:, : len(self.boosters), None])
+        stacked: Array = np.sort(np.stack(scaled, axis=1), axis=2)
+        quantiles: Array = stacked * scale[:, : len(self.boosters), None]
+        return quantiles
 
     def documents(self) -> list[list[str]]:
         """Return the trees as text."""
@@ -79,7 +80,8 @@ class QuantileBoosting:
 
 def _table(table: pd.DataFrame) -> Array:
     expected = table[EXPECTED_VOLATILITY].to_numpy() - table[SLOW_VOLATILITY].to_numpy()
-    return np.c_[relative_features(table, TREE_FEATURES, VOLATILITIES), expected]
+    joined: Array = np.c_[relative_features(table, TREE_FEATURES, VOLATILITIES), expected]
+    return joined
 
 
 def _scale(table: pd.DataFrame) -> Array:

@@ -75,7 +75,8 @@ class NeuralQuantiles:
         """Return (n, horizons, 7) ascending quantiles of the log returns."""
         inputs = {"windows": samples.windows, "skip": self.scaler.transform(skip_features(samples))}
         (scaled,) = self.session.run(None, inputs)
-        return np.asarray(scaled.astype(float) * scale(samples)[:, None, None])
+        quantiles: Array = scaled.astype(float) * scale(samples)[:, None, None]
+        return quantiles
 
     @cached_property
     def session(self) -> Any:
@@ -106,9 +107,10 @@ def skip_features(samples: Samples) -> Array:
     table = samples.features
     expected = table[EXPECTED_VOLATILITY].to_numpy()
     relative = [expected - table[name].to_numpy() for name in (SLOW_VOLATILITY, "log_ewma_volatility_85")]
-    return np.c_[
+    skip: Array = np.c_[
         table[list(SCALE_FEATURES)].to_numpy(float), report_design(table)[:, 1:], np.stack(relative, 1)
     ]
+    return skip
 
 
 def scale(samples: Samples) -> Array:

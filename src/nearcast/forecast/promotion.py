@@ -30,8 +30,8 @@ class Forecaster(Protocol):
     """What a comparison asks of a trained model."""
 
     @property
-    def trained_until(self) -> datetime.date | None:
-        """The newest day whose outcome it learned from; None: it does not say."""
+    def trained_until(self) -> datetime.date:
+        """The newest day whose outcome it learned from."""
 
     @property
     def complexity(self) -> int:
@@ -104,7 +104,6 @@ def compare(challenger: Forecaster, champion: Forecaster, bars: pd.DataFrame) ->
     bars
         Daily bars of every symbol that is forecast, by symbol and date.
     """
-    assert challenger.trained_until and champion.trained_until
     since = np.datetime64(max(challenger.trained_until, champion.trained_until), "D")
     following = bars.groupby("stock_symbol")["close_price"].shift(-1)
     outcome = np.log((following / bars["close_price"]).to_numpy(float))

@@ -60,7 +60,9 @@ def recipe_named(name: str) -> Recipe:
         When there is none of this name.
     """
     if name not in RECIPES:
-        raise ForecastError(f"There is no recipe {name!r}.", todo=f"Choose one of {', '.join(RECIPES)}.")
+        raise ForecastError(
+            f"There is no recipe {name!r}.", todo=f"Choose one of {', '.join(RECIPES)}, levels."
+        )
     return RECIPES[name]
 
 

@@ -202,7 +202,8 @@ def report_design(table: pd.DataFrame) -> Array:
         np.maximum(overdue, 0) * near,
         np.sqrt(near),
     )
-    return np.c_[np.ones(len(table)), kernels, np.stack(products, axis=1)]
+    design: Array = np.c_[np.ones(len(table)), kernels, np.stack(products, axis=1)]
+    return design
 
 
 def _start(data: dict[str, Tensor]) -> dict[str, torch.Tensor]:
