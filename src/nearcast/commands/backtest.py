@@ -1,0 +1,128 @@
+"""``nearcast backtest``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nearcast.cli import json_option
+from nearcast.output import Output
+from nearcast.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import pandas as pd
+
+    from nearcast.forecast.backtest.run import Run
+
+DAY = click.DateTime(["%Y-%m-%d"])
+YEARS = 4
+"""Calendar years that are judged unless --from says otherwise: the last bar's and those before it."""
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, metavar="DATE", help="First session to forecast (default: 4 years).")
+@click.option("--to", "last", type=DAY, metavar="DATE", help="Last day that is looked at (default: the newest).")
+@click.option("--symbol", "symbols", multiple=True, metavar="S", help="A symbol; may be repeated.")
+@click.option("--model", "names", multiple=True, metavar="NAME", help="A model; may be repeated; `all`: every one.")
+@click.option("--csv", "csv", type=FILE, metavar="FILE", help="Prices from a CSV file, not from the lake.")
+@click.option("--export", "export", type=FILE, metavar="FILE", help="Write every forecast of the next day as CSV.")
+@click.option("--report", "report", type=FILE, metavar="FOLDER", help="Write a report with plots: HTML, Markdown.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Folds at a time (default: one a core).")
+@click.option("--resume/--fresh", default=True, help="Take finished folds from an earlier run (default), or not.")
+@click.option("--log", "log", is_flag=True, help="Log the figures and the report to MLflow.")
+@json_option
+def backtest(
+    first: datetime | None,
+    last: datetime | None,
+    symbols: tuple[str, ...],
+    names: tuple[str, ...],
+    csv: Path | None,
+    export: Path | None,
+    report: Path | None,
+    jobs: int | None,
+    resume: bool,
+    log: bool,
+    as_json: bool,
+) -> None:
+    """Judge models walk-forward: refitted each year, on the same days, against the last close.
+
+    Each model is fitted on the bars before a calendar year and forecasts from each of the year's days. A
+    finished fold is kept: after a stop the same command goes on where it was.
+
+    \b
+    Examples:
+      nearcast backtest --from 2020-01-01 --report report/
+      nearcast backtest --symbol NFLX --model champion --export forecasts.csv
+      nearcast backtest --csv data/stocks_daily.csv --model all --jobs 2 --json
+    """
+    from nearcast.forecast.backtest.export import check_writable, write_export
+    from nearcast.forecast.backtest.judge import judge
+
+    output, settings, started = Output(as_json), load_settings(), time.monotonic()
+    if export is not None:
+        check_writable(export)
+    bars = _bars(settings, output, csv, symbols, last.date() if last else None)
+    run = _run(settings, output, bars, names, first.date() if first else None, jobs, not resume)
+    verdict = judge(run)
+    document = verdict | {"seconds": round(time.monotonic() - started, 2)}
+    if export is not None:
+        document["exported"] = write_export(run, export)
+    output.result(document, lambda _: _render(output, document))
+
+
+def _bars(
+    settings: Settings, output: Output, csv: Path | None, symbols: Sequence[str], last: date | None
+) -> pd.DataFrame:
+    from nearcast.forecast.backtest.bars import csv_bars, lake_bars, up_to
+
+    bars = lake_bars(settings, symbols) if csv is None else csv_bars(csv, symbols, output.note)
+    return up_to(bars, last)
+
+
+def _run(
+    settings: Settings,
+    output: Output,
+    bars: pd.DataFrame,
+    names: Sequence[str],
+    first: date | None,
+    jobs: int | None,
+    fresh: bool,
+) -> Run:
+    import os
+
+    import numpy as np
+
+    from nearcast.errors import NearcastError
+    from nearcast.forecast.backtest.models import MODELS, QUICK
+    from nearcast.forecast.backtest.progress import progress_bar
+    from nearcast.forecast.backtest.run import walk_forward
+
+    start = np.datetime64(first or f"{bars['date'].max().year - YEARS + 1}-01-01", "D")
+    chosen = [one for name in names or QUICK for one in (MODELS if name == "all" else [name])]
+    at_a_time = jobs or len(os.sched_getaffinity(0))
+    kept = f"Finished folds are in {settings.home / 'backtests'}; the same command goes on from there."
+    try:
+        with progress_bar(output) as progress:
+            return walk_forward(
+                settings.home, bars, chosen, start, jobs=at_a_time, fresh=fresh, progress=progress
+            )
+    except KeyboardInterrupt:
+        output.note(kept)
+        raise
+    except NearcastError as error:
+        raise type(error)(error.happened, kept=error.kept or kept, todo=error.todo) from error
+
+
+def _render(output: Output, document: dict[str, Any]) -> None:
+    from nearcast.forecast.backtest.tables import summary
+
+    output.table(*summary(document))
