@@ -29,15 +29,27 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--from", "first", type=DAY, metavar="DATE", help="First session to forecast (default: 4 years).")
-@click.option("--to", "last", type=DAY, metavar="DATE", help="Last day that is looked at (default: the newest).")
+@click.option(
+    "--from", "first", type=DAY, metavar="DATE", help="First session to forecast (default: 4 years)."
+)
+@click.option(
+    "--to", "last", type=DAY, metavar="DATE", help="Last day that is looked at (default: the newest)."
+)
 @click.option("--symbol", "symbols", multiple=True, metavar="S", help="A symbol; may be repeated.")
-@click.option("--model", "names", multiple=True, metavar="NAME", help="A model; may be repeated; `all`: every one.")
+@click.option(
+    "--model", "names", multiple=True, metavar="NAME", help="A model; may be repeated; `all`: every one."
+)
 @click.option("--csv", "csv", type=FILE, metavar="FILE", help="Prices from a CSV file, not from the lake.")
-@click.option("--export", "export", type=FILE, metavar="FILE", help="Write every forecast of the next day as CSV.")
-@click.option("--report", "report", type=FILE, metavar="FOLDER", help="Write a report with plots: HTML, Markdown.")
+@click.option(
+    "--export", "export", type=FILE, metavar="FILE", help="Write every forecast of the next day as CSV."
+)
+@click.option(
+    "--report", "report", type=FILE, metavar="FOLDER", help="Write a report with plots: HTML, Markdown."
+)
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Folds at a time (default: one a core).")
-@click.option("--resume/--fresh", default=True, help="Take finished folds from an earlier run (default), or not.")
+@click.option(
+    "--resume/--fresh", default=True, help="Take finished folds from an earlier run (default), or not."
+)
 @click.option("--log", "log", is_flag=True, help="Log the figures and the report to MLflow.")
 @json_option
 def backtest(
@@ -66,17 +78,41 @@ def backtest(
     """
     from nearcast.forecast.backtest.export import check_writable, write_export
     from nearcast.forecast.backtest.judge import judge
+    from nearcast.forecast.backtest.report.write import check_folder
 
     output, settings, started = Output(as_json), load_settings(), time.monotonic()
     if export is not None:
         check_writable(export)
+    if report is not None:
+        check_folder(report)
+    if log:
+        settings.need("mlflow_tracking_uri")
     bars = _bars(settings, output, csv, symbols, last.date() if last else None)
     run = _run(settings, output, bars, names, first.date() if first else None, jobs, not resume)
-    verdict = judge(run)
-    document = verdict | {"seconds": round(time.monotonic() - started, 2)}
+    document = judge(run) | {"seconds": round(time.monotonic() - started, 2)}
     if export is not None:
         document["exported"] = write_export(run, export)
+    document |= _report(settings, run, document, report, log)
     output.result(document, lambda _: _render(output, document))
+
+
+def _report(
+    settings: Settings, run: Run, document: dict[str, Any], folder: Path | None, log: bool
+) -> dict[str, str]:
+    """Write the report to its folder and log it to MLflow, when either is asked for; return where it is."""
+    import tempfile
+
+    from nearcast.forecast.backtest.mlflow_log import log_backtest
+    from nearcast.forecast.backtest.report.write import write_report
+
+    if folder is None and not log:
+        return {}
+    with tempfile.TemporaryDirectory() as temporary:
+        page = write_report(run, document, folder or Path(temporary))
+        places = {"report": str(page)} if folder else {}
+        if log:
+            places["run_id"] = log_backtest(settings, document, page.parent)
+    return places
 
 
 def _bars(
@@ -123,6 +159,12 @@ def _run(
 
 
 def _render(output: Output, document: dict[str, Any]) -> None:
-    from nearcast.forecast.backtest.tables import summary
+    from nearcast.forecast.backtest.claims import claims_of, focal
+    from nearcast.forecast.backtest.tables import short
 
-    output.table(*summary(document))
+    output.table(*short(document))
+    for sentence in claims_of(document, focal(document)):
+        output.stdout.print(f"• {sentence}", markup=False)
+    for name in ("report", "run_id"):
+        if name in document:
+            output.stdout.print(f"{name}: {document[name]}", markup=False, soft_wrap=True)

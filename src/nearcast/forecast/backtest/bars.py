@@ -58,7 +58,9 @@ def csv_bars(path: Path, symbols: Sequence[str], note: Callable[[str], None]) ->
     rejected = [row for row in rows if isinstance(row, Rejected)]
     if rejected:
         shown = "; ".join(f"line {row.line}: {row.reason}" for row in rejected[:REJECTED_SHOWN])
-        note(f"{path}: {len(rejected)} rows rejected ({shown}{' …' if len(rejected) > REJECTED_SHOWN else ''})")
+        note(
+            f"{path}: {len(rejected)} rows rejected ({shown}{' …' if len(rejected) > REJECTED_SHOWN else ''})"
+        )
     bars = pd.DataFrame([vars(row) for row in rows if not isinstance(row, Rejected)])
     held = set(bars["stock_symbol"]) if len(bars) else set()
     if missing := {normalise_symbol(symbol) for symbol in symbols} - held:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from nearcast.forecast.backtest.losses import BANDS
@@ -27,42 +26,59 @@ def focal(document: Document) -> Document:
 
 
 def claims(document: Document) -> list[str]:
-    """Return the sentences on every model of a verdict of `nearcast.forecast.backtest.judge`."""
-    return [sentence for model in document["models"] for sentence in _claims(document, model)]
+    """Return the sentences on a verdict of `nearcast.forecast.backtest.judge`: all on the report's own model."""
+    own = focal(document)
+    return [
+        *claims_of(document, own),
+        *(_overall(model) for model in document["models"] if model["name"] not in (own["name"], REFERENCE)),
+    ]
 
 
-def _claims(document: Document, model: Document) -> Iterator[str]:
+def claims_of(document: Document, model: Document) -> list[str]:
+    """Return all that can be said of one model; of one that saw the future, only that."""
     name = shown_name(model)
     if model["leaking"]:
-        yield f"{name}: it saw days of the future when it learnt, so none of its figures is a forecast's."
+        return [_overall(model)]
+    shown = {one["name"]: shown_name(one) for one in document["models"]}
+    sentences = [f"{name}'s median is {_point(model)}."]
     if model["name"] != REFERENCE:
-        yield f"{name} is {against(model['pinball_ratio'], REFERENCE)} by pinball loss."
-        yield f"{name} is {against(model['crps_ratio'], REFERENCE)} by CRPS."
-    if model is focal(document):
-        shown = {one["name"]: shown_name(one) for one in document["models"]}
-        for other, ratio in model["pinball_ratios"].items():
-            if other != REFERENCE:
-                yield f"{name} is {against(ratio, shown[other])} by pinball loss."
-    yield f"{name}'s median is {_point(model)}."
-    for percent in BANDS:
-        yield f"{name}'s {percent} % band {_coverage(model, percent)}."
-    if sentence := _direction(model):
-        yield f"{name}{sentence}."
+        others = model["pinball_ratios"].items()
+        sentences = [
+            _overall(model),
+            f"{name} is {against(model['crps_ratio'], REFERENCE, 'CRPS')}.",
+            *(
+                f"{name} is {against(ratio, shown[other], 'pinball loss')}."
+                for other, ratio in others
+                if other != REFERENCE
+            ),
+            *sentences,
+        ]
+    sentences += [f"{name}'s {percent} % band {_coverage(model, percent)}." for percent in BANDS]
+    return [*sentences, f"{name}{_direction(model)}."]
 
 
-def against(ratio: Document, other: str) -> str:
+def _overall(model: Document) -> str:
+    name = shown_name(model)
+    if model["leaking"]:
+        return f"{name} saw days of the future when it learnt: its figures prove nothing."
+    return f"{name} is {against(model['pinball_ratio'], REFERENCE, 'pinball loss')}."
+
+
+def against(ratio: Document, other: str, loss: str) -> str:
     """Return what an interval of a ratio of losses supports: ahead, behind or a tie."""
-    interval = f"ratio {ratio['value']:.3f}, 95 % interval {ratio['low']:.3f} to {ratio['high']:.3f}"
+    interval = f"ratio {ratio['value']:.4f}, 95 % interval {ratio['low']:.4f} to {ratio['high']:.4f}"
     if ratio["high"] < 1:
-        return f"ahead of {other}: {interval}, below 1"
+        return f"ahead of {other} by {loss}: {interval}, below 1"
     if ratio["low"] > 1:
-        return f"behind {other}: {interval}, above 1"
-    return f"in a tie with {other}: {interval}, which holds 1"
+        return f"behind {other} by {loss}: {interval}, above 1"
+    return f"in a tie with {other} by {loss}: {interval}, which holds 1"
 
 
 def _point(model: Document) -> str:
-    ratio = {name: model[f"mae_ratio{end}"] for name, end in (("value", ""), ("low", "_low"), ("high", "_high"))}
-    return f"{against(ratio, 'the last close as it is')} by absolute error"
+    ratio = {
+        name: model[f"mae_ratio{end}"] for name, end in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }
+    return against(ratio, "the last close as it is", "absolute error")
 
 
 def _coverage(model: Document, percent: int) -> str:
@@ -84,7 +100,7 @@ def _direction(model: Document) -> str:
     """Return whether the sign of the median beats naming the commoner sign every day."""
     one = model["direction"]
     if one["value"] is None:
-        return ""
+        return " names no direction: its median is the last close"
     interval = f"{100 * one['value']:.1f} % [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
     majority = f"always naming the commoner direction: {100 * one['majority']:.1f} %"
     if one["low"] > one["majority"]:

@@ -15,8 +15,9 @@ def crps(actual: Array, quantiles: Array, levels: Array) -> Array:
 
     The CRPS is twice the integral of the pinball loss over all levels in (0, 1) (Laio and Tamea, Hydrol. Earth
     Syst. Sci. 11 (2007) 1267, eq. 10). The integral is taken by the trapezoidal rule over the levels that are
-    known; beyond the outermost ones the loss falls linearly to 0 at the levels 0 and 1. With 7 levels of a
-    normal distribution the mean is 2 % too small; it tends to the CRPS as levels are added.
+    known; beyond the outermost ones the loss falls linearly to 0 at the levels 0 and 1. With the 7 levels
+    of `nearcast.schema` it is 3.5 % too small for normal outcomes and distributions, and still smallest for the
+    true one; it tends to the CRPS as levels are added.
 
     Parameters
     ----------

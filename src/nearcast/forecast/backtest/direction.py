@@ -44,6 +44,4 @@ def direction(actual: Array, median: Array) -> Direction:
     right = int((np.sign(actual[counted]) == np.sign(median[counted])).sum())
     interval = binomtest(right, forecasts).proportion_ci(0.95, method="exact")
     up = float((actual[counted] > 0).mean())
-    return Direction(
-        right / forecasts, float(interval.low), float(interval.high), forecasts, max(up, 1 - up)
-    )
+    return Direction(right / forecasts, float(interval.low), float(interval.high), forecasts, max(up, 1 - up))

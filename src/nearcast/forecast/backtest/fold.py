@@ -72,4 +72,6 @@ def _checked(model: Model, quantiles: Array, days: int, year: int) -> Array:
         padded = np.full((days, SESSIONS_AHEAD, len(QUANTILE_LEVELS)), np.nan)
         padded[:, : model.horizons] = quantiles[:, :SESSIONS_AHEAD]
         return padded
-    raise ForecastError(f"The model {model.name} returned {wrong} in the fold {year}.", todo="Mend the model.")
+    raise ForecastError(
+        f"The model {model.name} returned {wrong} in the fold {year}.", todo="Mend the model."
+    )

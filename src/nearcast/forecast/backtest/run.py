@@ -114,7 +114,12 @@ def _check_names(chosen: Sequence[str]) -> None:
 
 
 def _tasks(
-    home: Path, bars: pd.DataFrame, names: Sequence[str], years: Sequence[int], first: np.datetime64, pickled: Path
+    home: Path,
+    bars: pd.DataFrame,
+    names: Sequence[str],
+    years: Sequence[int],
+    first: np.datetime64,
+    pickled: Path,
 ) -> list[Task]:
     """Return every task, the longest folds first: a last one alone would leave the other cores idle."""
     code = {name: code_version(model_named(name)) for name in names}

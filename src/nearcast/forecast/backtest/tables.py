@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nearcast.forecast.backtest.claims import focal, shown_name
@@ -15,12 +16,23 @@ class Table(NamedTuple):
 
     title: str
     headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 def summary(document: Document) -> Table:
     """Return the models with their ratios to the last close, the next day ahead."""
-    headings = ("model", "pinball", "95 % interval", "CRPS", "MAE", "RMSE", "MASE", "in 80 %", "in 95 %", "direction")
+    headings = (
+        "model",
+        "pinball",
+        "95 % interval",
+        "CRPS",
+        "MAE",
+        "RMSE",
+        "MASE",
+        "in 80 %",
+        "in 95 %",
+        "direction",
+    )
     rows = [
         (
             shown_name(model),
@@ -39,6 +51,17 @@ def summary(document: Document) -> Table:
     folds = document["folds"]
     title = f"Ratios to {REFERENCE}, next session, {folds[0]['first']} to {folds[-1]['last']}"
     return Table(title, headings, rows)
+
+
+def short(document: Document) -> Table:
+    """Return the summary's columns that a terminal of 80 holds."""
+    whole = summary(document)
+    kept = [
+        whole.headings.index(name)
+        for name in ("model", "pinball", "95 % interval", "MAE", "in 80 %", "in 95 %")
+    ]
+    headings, *rows = (tuple(line[at] for at in kept) for line in (whole.headings, *whole.rows))
+    return Table(whole.title, headings, rows)
 
 
 def bands(document: Document) -> Table:
@@ -71,8 +94,13 @@ def bands(document: Document) -> Table:
 
 def tests(document: Document) -> Table:
     """Return Diebold and Mariano's tests of the daily mean pinball losses."""
-    others = [name for name in (REFERENCE, CHAMPION) if any(name == one["name"] for one in document["models"])]
-    headings = ("model", *(f"{what} {name}" for name in others for what in ("statistic against", "p against")))
+    others = [
+        name for name in (REFERENCE, CHAMPION) if any(name == one["name"] for one in document["models"])
+    ]
+    headings = (
+        "model",
+        *(f"{what} {name}" for name in others for what in ("statistic against", "p against")),
+    )
     rows = []
     for model in document["models"]:
         cells = [shown_name(model)]
@@ -88,8 +116,13 @@ def against_each(document: Document) -> Table:
     model = focal(document)
     shown = {one["name"]: shown_name(one) for one in document["models"]}
     rows = [
-        (shown[name], f"{ratio['value']:.3f}", _interval(ratio), f"{model['crps_ratios'][name]['value']:.3f}",
-         _interval(model["crps_ratios"][name]))
+        (
+            shown[name],
+            f"{ratio['value']:.3f}",
+            _interval(ratio),
+            f"{model['crps_ratios'][name]['value']:.3f}",
+            _interval(model["crps_ratios"][name]),
+        )
         for name, ratio in model["pinball_ratios"].items()
     ]
     return Table(
