@@ -78,6 +78,7 @@ def backtest(
     """
     from nearcast.forecast.backtest.export import check_writable, write_export
     from nearcast.forecast.backtest.judge import judge
+    from nearcast.forecast.backtest.mlflow_log import check_mlflow
     from nearcast.forecast.backtest.report.write import check_folder
 
     output, settings, started = Output(as_json), load_settings(), time.monotonic()
@@ -86,7 +87,7 @@ def backtest(
     if report is not None:
         check_folder(report)
     if log:
-        settings.need("mlflow_tracking_uri")
+        check_mlflow(settings)
     bars = _bars(settings, output, csv, symbols, last.date() if last else None)
     run = _run(settings, output, bars, names, first.date() if first else None, jobs, not resume)
     document = judge(run) | {"seconds": round(time.monotonic() - started, 2)}
@@ -100,6 +101,7 @@ def _report(
     settings: Settings, run: Run, document: dict[str, Any], folder: Path | None, log: bool
 ) -> dict[str, str]:
     """Write the report to its folder and log it to MLflow, when either is asked for; return where it is."""
+    import shutil
     import tempfile
 
     from nearcast.forecast.backtest.mlflow_log import log_backtest
@@ -107,9 +109,12 @@ def _report(
 
     if folder is None and not log:
         return {}
+    places: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        page = write_report(run, document, folder or Path(temporary))
-        places = {"report": str(page)} if folder else {}
+        page = write_report(run, document, Path(temporary))
+        if folder is not None:
+            shutil.copytree(temporary, folder, dirs_exist_ok=True)
+            places["report"] = str(folder / page.name)
         if log:
             places["run_id"] = log_backtest(settings, document, page.parent)
     return places
@@ -138,12 +143,12 @@ def _run(
     import numpy as np
 
     from nearcast.errors import NearcastError
-    from nearcast.forecast.backtest.models import MODELS, QUICK
+    from nearcast.forecast.backtest.models import chosen_models
     from nearcast.forecast.backtest.progress import progress_bar
     from nearcast.forecast.backtest.run import walk_forward
 
     start = np.datetime64(first or f"{bars['date'].max().year - YEARS + 1}-01-01", "D")
-    chosen = [one for name in names or QUICK for one in (MODELS if name == "all" else [name])]
+    chosen = chosen_models(names, output.note)
     at_a_time = jobs or len(os.sched_getaffinity(0))
     kept = f"Finished folds are in {settings.home / 'backtests'}; the same command goes on from there."
     try:

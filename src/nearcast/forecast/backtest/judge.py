@@ -41,16 +41,17 @@ def judge(run: Run) -> Document:
     Raises
     ------
     ForecastError
-        When there is no day on which every model answered.
+        When there is no day on which every model answered, or a symbol's closes never move.
     """
     first, *later = (common(run, horizon) for horizon in range(1, SESSIONS_AHEAD + 1))
     if not len(first.rows):
         silent = [name for name, days in first.unanswered.items() if days == first.left_out]
         raise ForecastError(
-            f"There is no day on which every model answered; {', '.join(silent) or 'each'} left most out.",
+            f"There is no day on which every model answered; {', '.join(silent) or 'together they'} left all out.",
             todo="Leave models out with --model, or load more history.",
         )
     days = run.days
+    _check_moves(run, first)
     return {
         "models": [_model(run, model, first) for model in run.models],
         "folds": _folds(run, first),
@@ -61,6 +62,17 @@ def judge(run: Run) -> Document:
         "unanswered": first.unanswered,
         "by_horizon": [_horizon(run, one) for one in (first, *later) if len(one.rows)],
     }
+
+
+def _check_moves(run: Run, first: Common) -> None:
+    """Raise for a symbol against whose last close nothing can be compared."""
+    symbol, moved = run.days.symbol[first.rows], run.days.outcome[first.rows, 0] != 0
+    still = sorted(set(symbol) - set(symbol[moved]))
+    if still:
+        raise ForecastError(
+            f"The closes of {', '.join(still)} never change; there is nothing to forecast.",
+            todo="Correct them, or choose others with --symbol.",
+        )
 
 
 def _folds(run: Run, first: Common) -> list[Document]:

@@ -17,6 +17,14 @@ FIGURES = ("mae_ratio", "rmse_ratio", "mase", "pinball_loss", "crps", "coverage8
 RATIOS = ("pinball_ratio", "crps_ratio")
 
 
+def check_mlflow(settings: Settings) -> None:
+    """Raise a ForecastError when MLflow does not answer: before the work, not after it."""
+    from nearcast.forecast.registry import answering, connect
+
+    with answering(settings):
+        connect(settings).search_experiments(max_results=1)
+
+
 def log_backtest(settings: Settings, document: dict[str, Any], report: Path) -> str:
     """Log a verdict and its report's folder to the experiment ``nearcast-backtests``; return the run's id.
 

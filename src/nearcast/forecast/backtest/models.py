@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -48,28 +48,33 @@ class LastClose:
         return answer[wanted]
 
 
-MODELS: dict[str, Callable[[], Model]] = {REFERENCE: LastClose}
-"""Every model, by its name."""
-
 QUICK = (REFERENCE,)
 """What is judged unless models are named: the champion, and the baselines that take seconds."""
 
+ALL = "all"
+
+
+def models() -> dict[str, Callable[[], Model]]:
+    """Return what makes each model, by its name."""
+    return {REFERENCE: LastClose}
+
 
 def model_named(name: str) -> Model:
-    """Return a new model, not yet fitted: one of `MODELS`, or the class ``module:Class`` of a user's own.
+    """Return a new model, not yet fitted: one of `models`, or the class ``module:Class`` of a user's own.
 
     Raises
     ------
     ForecastError
         When there is none of this name.
     """
-    if name in MODELS:
-        return MODELS[name]()
+    known = models()
+    if name in known:
+        return known[name]()
     module, colon, attribute = name.partition(":")
     if not colon:
         raise ForecastError(
             f"There is no model {name!r}.",
-            todo=f"Choose among {', '.join(MODELS)}, all, and module:Class of a model of your own.",
+            todo=f"Choose among {', '.join(known)}, all, and module:Class of a model of your own.",
         )
     try:
         made = getattr(importlib.import_module(module), attribute)()
@@ -79,6 +84,28 @@ def model_named(name: str) -> Model:
             todo="Name a class without parameters that can be imported, such as my_models:MyModel.",
         ) from error
     return cast("Model", made)
+
+
+def chosen_models(names: Sequence[str], note: Callable[[str], None]) -> list[str]:
+    """Return the names to judge, each once: those named, else `QUICK`; ``all`` is every model that can be made.
+
+    Parameters
+    ----------
+    note
+        Is told why a model of ``all`` cannot be made, such as an extra that is not installed.
+    """
+    chosen: dict[str, None] = {}
+    for name in names or QUICK:
+        for one in models() if name == ALL else [name]:
+            try:
+                model_named(one)
+            except ForecastError as error:
+                if name != ALL:
+                    raise
+                note(f"{one} is left out: {error.happened}")
+            else:
+                chosen[one] = None
+    return list(chosen)
 
 
 def is_leaking(model: Model) -> bool:

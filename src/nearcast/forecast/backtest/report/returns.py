@@ -43,7 +43,7 @@ def distribution(run: Run) -> Any:
         ylabel="density (logarithmic)",
     )
     left.legend(fontsize=8)
-    symbols = list(by_symbol.groups)[:SHOWN]
+    symbols = [str(name) for name in by_symbol.groups][:SHOWN]
     shown = table[table["symbol"].isin(symbols)]
     seaborn.boxenplot(
         shown,
@@ -61,7 +61,7 @@ def distribution(run: Run) -> Any:
 def correlation(run: Run) -> Any:
     """Return the figure of the correlations of the symbols' daily log returns; None for one symbol."""
     import pandas as pd
-    import seaborn  # type: ignore[import-untyped]
+    import seaborn
 
     days = run.days
     known = np.isfinite(days.outcome[:, 0])

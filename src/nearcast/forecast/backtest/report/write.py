@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +21,20 @@ DOTS_PER_INCH = 130
 
 
 def check_folder(folder: Path) -> None:
-    """Make the report's folder; raise a ForecastError when that cannot be: before the work, not after it."""
+    """Make a folder for a report; raise a ForecastError when that cannot be: before the work, not after it."""
     try:
-        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ForecastError(
-            f"The report's folder {folder} cannot be made: {error.strerror}.", todo="Name another folder."
+            f"The report's folder {folder} cannot be written: {error.strerror}.", todo="Name another folder."
         ) from error
 
 
 def write_report(run: Run, document: dict[str, Any], folder: Path) -> Path:
     """Write ``report.html``, ``report.md`` and ``figures/*.png``; return the HTML file."""
-    check_folder(folder)
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     drawn = [(block, _png(block) if isinstance(block, Picture) else b"") for block in content(run, document)]
     for block, png in drawn:
         if isinstance(block, Picture):
