@@ -124,8 +124,8 @@ def test_a_stop_keeps_finished_folds_and_the_rest_gives_the_same_bytes(
             until(lambda: not worker.is_running())
         return process.returncode, errors
 
-    code, said = stop(signal.SIGINT)
-    assert code == 130
+    ended, said = stop(signal.SIGINT)
+    assert ended == 130
     assert "the same command goes on from there" in " ".join(said.split())
     assert "Traceback" not in said
     kept = {path: path.stat().st_mtime_ns for path in home.rglob("*.npz")}

@@ -116,6 +116,7 @@ def test_the_worst_stretch_is_of_one_symbol_and_never_across_two() -> None:
     inside = np.array([1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], dtype=bool)
     worst = worst_coverage(inside, symbol, days, window=3)
     assert worst is not None
-    assert (worst.value, worst.symbol) == (pytest.approx(1 / 3), "A")
+    assert worst.value == pytest.approx(1 / 3)
+    assert worst.symbol == "A"
     assert (worst.first, worst.last) == ("2020-01-04", "2020-01-06")
     assert worst_coverage(inside, symbol, days, window=7) is None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
 
 from nearcast.schema import QUANTILE_LEVELS, SESSIONS_AHEAD
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HERE = __name__
 WAIT = "NEARCAST_TEST_WAIT"
 """Names a file in which `Stuck` notes its process before it waits for ever."""
+
+
+NORMAL_QUANTILES = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 
 
 class Normal:
@@ -35,7 +38,7 @@ class Normal:
 
     def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
         ahead = np.sqrt(np.arange(1, self.horizons + 1))[:, None]
-        one = self.deviation * ahead * norm.ppf(QUANTILE_LEVELS)
+        one = self.deviation * ahead * NORMAL_QUANTILES
         return np.repeat(one[None], int(wanted.sum()), axis=0)
 
 
