@@ -19,7 +19,7 @@ from nearcast.forecast.backtest.days import forecast_days
 from nearcast.forecast.backtest.fold import answer
 from nearcast.forecast.backtest.judge import judge
 from nearcast.forecast.backtest.losses import common
-from nearcast.forecast.backtest.models import LastClose, chosen_models, model_named
+from nearcast.forecast.backtest.models import chosen_models, model_named
 from nearcast.forecast.backtest.run import Run, walk_forward
 from nearcast.schema import QUANTILE_LEVELS
 from tests.forecast.backtest import tiny
@@ -91,7 +91,7 @@ def test_the_last_close_has_the_quantiles_of_the_past_returns_over_as_many_sessi
 ) -> None:
     wanted = np.zeros(len(two), dtype=bool)
     wanted[[30, 700, 1_200]] = True
-    quantiles = LastClose().quantiles(two, wanted)
+    quantiles = model_named("last_close").quantiles(two, wanted)
     close = two["close_price"].to_numpy()
     assert np.isnan(quantiles[0]).all()
     for row, t in ((1, 700), (2, 1_200)):
@@ -167,24 +167,26 @@ def test_the_code_of_a_model_is_its_module_what_that_imports_and_its_parameters(
 def test_a_change_of_a_module_that_a_model_imports_is_another_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nearcast.forecast import baselines
-    from nearcast.forecast.backtest import code_version as module
-
     package = tmp_path / "nearcast"
-    for name in ("forecast/baselines.py", "forecast/losses.py", "schema.py"):
-        path = package / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((module.PACKAGE / name).read_bytes())
-    monkeypatch.setattr(module, "PACKAGE", package)
-    model = LastClose()
+    sources = {
+        "schema.py": "from nearcast.inner import used",  # what the model imports
+        "inner/__init__.py": "",
+        "inner/used.py": "def lazy():\n    import nearcast.late\n",
+        "late.py": "",
+        "other.py": "",
+    }
+    for name, text in sources.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    monkeypatch.setattr("nearcast.forecast.backtest.code_version.PACKAGE", package)
+    model = tiny.Normal()
     first = code_version(model)
-    (package / "forecast/losses.py").write_text("# not imported by it")
+    (package / "other.py").write_text("# not imported by it")
     assert code_version(model) == first
-    (package / "schema.py").write_text(
-        (package / "schema.py").read_text() + "\n# imported by what it imports"
-    )
-    assert code_version(model) != first
-    assert baselines.BAND_WINDOW == 500
+    for name in ("late.py", "inner/used.py", "schema.py"):
+        before = code_version(model)
+        (package / name).write_text(sources[name] + "\n# changed")
+        assert code_version(model) != before
 
 
 def test_a_day_counts_only_where_every_model_answered_that_forecasts_so_far_ahead(
