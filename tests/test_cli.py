@@ -44,7 +44,9 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
         assert f"nearcast {' '.join(words)}" in shown.output.split("Example", 1)[1]
 
 
-@pytest.mark.parametrize("name", ["up", "down", "status", "demo", "load", "publish", "train", "forecast"])
+@pytest.mark.parametrize(
+    "name", ["up", "down", "status", "demo", "load", "publish", "train", "forecast", "backtest"]
+)
 def test_every_command_that_reports_takes_json(name: str) -> None:
     assert "--json" in CliRunner().invoke(cli, [name, "--help"]).output
 

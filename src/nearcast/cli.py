@@ -25,6 +25,7 @@ COMMANDS = {
     "models": "nearcast.commands.models:models",
     "tune": "nearcast.commands.train:tune",
     "forecast": "nearcast.commands.forecast:forecast",
+    "backtest": "nearcast.commands.backtest:backtest",
     "bench": "nearcast.commands.bench:bench",
 }
 """Every command, in the order of a price's path, with the module and function that hold it."""
