@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,61 +56,74 @@ class FineTunedChampion(Champion):
         self.history = self._forecaster.history
 
 
-class _Part:
-    """One part on its own, with the expected volatility and without the conformal bands."""
+class Uncalibrated(Champion):
+    """The champion without its conformal bands."""
+
+    name = "uncalibrated"
+
+    def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
+        """Return the mean of the parts."""
+        return _answers(bars, wanted, self._forecaster.uncalibrated)
+
+
+class Part:
+    """One part on its own, without the conformal bands."""
 
     horizons = SESSIONS_AHEAD
+    part: ScaleMixture | QuantileBoosting | NeuralQuantiles
 
     def fit(self, bars: pd.DataFrame) -> None:
-        """Fit the expected volatility, then the part."""
+        """Fit the part on the days whose next session is known."""
         learn = samples(bars, QUANTILE.window)
-        learn = learn.take(np.isfinite(learn.log_return[:, 0]))
-        self._volatility, expected = RangeVolatility.fit(learn, QUANTILE.seed)
-        self._fit(learn.with_feature(EXPECTED_VOLATILITY, expected))
+        self.fit_part(self.fit_expected(learn.take(np.isfinite(learn.log_return[:, 0]))))
 
     def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
         """Return the part's quantiles."""
-        answers = np.full((len(bars), self.horizons, len(QUANTILE_LEVELS)), np.nan)
-        old_enough = bars.groupby("stock_symbol").cumcount().to_numpy() >= MINIMUM_HISTORY - 1
-        mine = samples(bars, QUANTILE.window, wanted)
-        mine = mine.with_feature(EXPECTED_VOLATILITY, self._volatility.predict(mine.features))
-        answers[wanted & old_enough] = self._part.quantiles(mine)
-        return answers[wanted]
+        return _answers(bars, wanted, lambda mine: self.part.quantiles(self.with_expected(mine)))
 
-    _part: ScaleMixture | QuantileBoosting | NeuralQuantiles
+    def fit_expected(self, learn: Samples) -> Samples:
+        """Fit the expected volatility, and return the samples with it."""
+        self._volatility, expected = RangeVolatility.fit(learn, QUANTILE.seed)
+        return learn.with_feature(EXPECTED_VOLATILITY, expected)
 
-    def _fit(self, learn: Samples) -> None:
+    def with_expected(self, mine: Samples) -> Samples:
+        """Return samples with their expected volatility."""
+        return mine.with_feature(EXPECTED_VOLATILITY, self._volatility.predict(mine.features))
+
+    def fit_part(self, learn: Samples) -> None:
+        """Fit what is left."""
         raise NotImplementedError
 
 
-class Mixture(_Part):
+def _answers(bars: pd.DataFrame, wanted: Mask, forecast: Callable[[Samples], Array]) -> Array:
+    """Return the quantiles of the rows ``wanted``: NaN before a symbol's 60th bar."""
+    answers = np.full((len(bars), SESSIONS_AHEAD, len(QUANTILE_LEVELS)), np.nan)
+    old_enough = bars.groupby("stock_symbol").cumcount().to_numpy() >= MINIMUM_HISTORY - 1
+    answers[wanted & old_enough] = forecast(samples(bars, QUANTILE.window, wanted))
+    return answers[wanted]
+
+
+class Mixture(Part):
     """The scale mixture."""
 
     name = "scale_mixture"
 
-    def _fit(self, learn: Samples) -> None:
-        self._part = ScaleMixture.fit(learn)
+    def fit_part(self, learn: Samples) -> None:
+        """Fit the mixture."""
+        self.part = ScaleMixture.fit(learn)
 
 
-class HarMix(_Part):
-    """The scale mixture of measured volatilities alone, without the expected one: HAR with report days."""
-
-    name = "har_mix"
-
-    def _fit(self, learn: Samples) -> None:
-        self._part = ScaleMixture.fit(learn, SCALE_FEATURES)
-
-
-class Boosting(_Part):
+class Trees(Part):
     """The boosted trees."""
 
-    name = "lightgbm"
+    name = "boosted_trees"
 
-    def _fit(self, learn: Samples) -> None:
-        self._part = QuantileBoosting.fit(learn, QUANTILE.seed)
+    def fit_part(self, learn: Samples) -> None:
+        """Fit the trees."""
+        self.part = QuantileBoosting.fit(learn, QUANTILE.seed)
 
 
-class Networks(_Part):
+class Networks(Part):
     """The CNN-BiLSTM."""
 
     name = "cnn_bilstm"
@@ -117,6 +131,52 @@ class Networks(_Part):
     def __init__(self) -> None:
         self.history: list[Epoch] = []
 
-    def _fit(self, learn: Samples) -> None:
+    def fit_part(self, learn: Samples) -> None:
+        """Fit the networks."""
         scaler, networks, self.history = fit_networks(learn, QUANTILE)
-        self._part = NeuralQuantiles(scaler, to_onnx(networks, QUANTILE, skip_features(learn).shape[1]))
+        self.part = NeuralQuantiles(scaler, to_onnx(networks, QUANTILE, skip_features(learn).shape[1]))
+
+
+class HarMix(Part):
+    """A baseline: the scale mixture of measured volatilities alone, HAR with report days."""
+
+    name = "har_mix"
+
+    def fit_expected(self, learn: Samples) -> Samples:
+        """Leave the expected volatility out."""
+        return learn
+
+    def with_expected(self, mine: Samples) -> Samples:
+        """Leave it out."""
+        return mine
+
+    def fit_part(self, learn: Samples) -> None:
+        """Fit the mixture."""
+        self.part = ScaleMixture.fit(learn, SCALE_FEATURES)
+
+
+class LightGbm(Trees):
+    """A baseline: the boosted trees with an average of measured volatilities as their scale."""
+
+    name = "lightgbm"
+
+    def fit_expected(self, learn: Samples) -> Samples:
+        """Take the average for the expected volatility."""
+        return self.with_expected(learn)
+
+    def with_expected(self, mine: Samples) -> Samples:
+        """Take the average for the expected volatility."""
+        measured = mine.features[["log_ewma_volatility_85", "log_winsorised_volatility_22"]]
+        return mine.with_feature(EXPECTED_VOLATILITY, measured.mean(axis=1).to_numpy())
+
+
+KINDS: tuple[type[Champion] | type[Mixture] | type[Trees] | type[Networks] | type[HarMix], ...] = (
+    Champion,
+    Uncalibrated,
+    FineTunedChampion,
+    Mixture,
+    Trees,
+    Networks,
+    HarMix,
+    LightGbm,
+)

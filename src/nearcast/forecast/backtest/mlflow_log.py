@@ -19,7 +19,7 @@ RATIOS = ("pinball_ratio", "crps_ratio")
 
 def check_mlflow(settings: Settings) -> None:
     """Raise a ForecastError when MLflow does not answer: before the work, not after it."""
-    from nearcast.forecast.registry import answering, connect
+    from nearcast.forecast.tracking import answering, connect
 
     with answering(settings):
         connect(settings).search_experiments(max_results=1)
@@ -33,7 +33,7 @@ def log_backtest(settings: Settings, document: dict[str, Any], report: Path) -> 
     ForecastError
         When MLflow does not answer.
     """
-    from nearcast.forecast.registry import answering, connect
+    from nearcast.forecast.tracking import answering, connect
 
     with answering(settings):
         connect(settings)

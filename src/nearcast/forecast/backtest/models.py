@@ -6,16 +6,10 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from nearcast.errors import ForecastError
-from nearcast.forecast.baselines import last_close_bands
-from nearcast.schema import QUANTILE_LEVELS, SESSIONS_AHEAD
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from nearcast.forecast.backtest.model import Array, Mask, Model
+    from nearcast.forecast.backtest.model import Model
 
 REFERENCE = "last_close"
 """What every model is compared with; it is in every backtest."""
@@ -23,32 +17,7 @@ REFERENCE = "last_close"
 CHAMPION = "champion"
 """The recipe that makes the forecasts."""
 
-MINIMUM_RETURNS = 60
-"""Returns of the past below which the last close has no bands."""
-
-
-class LastClose:
-    """The last close, with bands from the last 500 returns over as many sessions."""
-
-    name = REFERENCE
-    horizons = SESSIONS_AHEAD
-
-    def fit(self, bars: pd.DataFrame) -> None:
-        """Learn nothing: the bands come from the days before each forecast."""
-
-    def quantiles(self, bars: pd.DataFrame, wanted: Mask) -> Array:
-        """Return the empirical quantiles of the returns over 1 … 10 sessions up to each day."""
-        answer = np.full((len(bars), self.horizons, len(QUANTILE_LEVELS)), np.nan)
-        log_close = np.log(bars["close_price"].to_numpy(float))
-        for rows in bars.groupby("stock_symbol").indices.values():
-            for horizon in range(1, min(self.horizons, len(rows) - MINIMUM_RETURNS) + 1):
-                returns = log_close[rows[horizon:]] - log_close[rows[:-horizon]]
-                bands = last_close_bands(returns)[MINIMUM_RETURNS - 1 :]
-                answer[rows[horizon + MINIMUM_RETURNS - 1 :], horizon - 1] = bands
-        return answer[wanted]
-
-
-QUICK = (REFERENCE,)
+QUICK = (CHAMPION, REFERENCE, "ewma", "garch_t", "har_t", "har_mix", "lightgbm")
 """What is judged unless models are named: the champion, and the baselines that take seconds."""
 
 ALL = "all"
@@ -56,7 +25,10 @@ ALL = "all"
 
 def models() -> dict[str, Callable[[], Model]]:
     """Return what makes each model, by its name."""
-    return {REFERENCE: LastClose}
+    from nearcast.forecast.backtest.champion import KINDS
+    from nearcast.forecast.baselines import baselines
+
+    return {kind.name: kind for kind in KINDS} | dict(baselines())
 
 
 def model_named(name: str) -> Model:
