@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
-STEP = 0.01
+STEP = 0.005
 """How far one outcome moves the share that a band is allowed to miss (the γ of Gibbs and Candès)."""
 
-WINDOW = 500
+WINDOW = 1000
 """Newest known scores that the adjustment is a quantile of."""
 
 MINIMUM_SCORES = 250

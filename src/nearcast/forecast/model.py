@@ -41,7 +41,7 @@ VOLATILITY_FILE = "range_volatility.txt"
 BOOSTING_FILE = "boosting.json"
 WEIGHTS_FILE = "weights.pt"
 
-CALIBRATION_SESSIONS = 750
+CALIBRATION_SESSIONS = 500
 """Sessions before the end of the training from which the conformal bands have learned at least."""
 
 Progress = Callable[[str], None]
