@@ -50,7 +50,8 @@ RIDGE = 1e-2
 LABEL_WEIGHT = 0.3
 """Weight of the cross-entropy of the inferred report days beside the likelihood of the returns."""
 
-ITERATIONS = 150
+ITERATIONS, WARM_ITERATIONS = 150, 60
+"""Of L-BFGS, from nothing and from the horizon before."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,14 @@ class ScaleMixture:
         values = samples.features[list(names)].to_numpy(float)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
         model = cls(tuple(names), mean, np.where(deviation > 1e-9, deviation, 1.0), [])
+        start: dict[str, Tensor] | None = None
         for h in range(1, horizons + 1):
             known = samples.take(np.isfinite(samples.log_return[:, h - 1]))
-            model.horizons.append(model._fit_horizon(known, known.log_return[:, h - 1]))
+            start = model._fit_horizon(known, known.log_return[:, h - 1], start)
+            fitted = {name: value.detach().numpy().copy() for name, value in start.items()}
+            for name in ("freedom", "jump_freedom"):
+                fitted[name] = 2 + np.exp(fitted[name])
+            model.horizons.append(fitted)
         return model
 
     def quantiles(self, samples: Samples) -> Array:
@@ -135,7 +141,10 @@ class ScaleMixture:
         design: Array = (table[list(self.names)].to_numpy(float) - self.mean) / self.deviation
         return design
 
-    def _fit_horizon(self, samples: Samples, returns: Array) -> Parameters:
+    def _fit_horizon(
+        self, samples: Samples, returns: Array, start: dict[str, Tensor] | None
+    ) -> dict[str, Tensor]:
+        """Return the parameters of one horizon; the search begins from those of the horizon before it."""
         import torch
 
         tensors = {
@@ -147,9 +156,12 @@ class ScaleMixture:
             "labelled": np.isfinite(samples.report) * 1.0,
         }
         data = {name: torch.tensor(values) for name, values in tensors.items()}
-        parameters = _start(data)
+        parameters = start or _start(data)
         optimizer = torch.optim.LBFGS(
-            list(parameters.values()), max_iter=ITERATIONS, history_size=20, line_search_fn="strong_wolfe"
+            list(parameters.values()),
+            max_iter=WARM_ITERATIONS if start else ITERATIONS,
+            history_size=20,
+            line_search_fn="strong_wolfe",
         )
 
         def closure() -> Tensor:
@@ -159,10 +171,7 @@ class ScaleMixture:
             return loss
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-        fitted = {name: value.detach().numpy() for name, value in parameters.items()}
-        for name in ("freedom", "jump_freedom"):
-            fitted[name] = 2 + np.exp(fitted[name])
-        return fitted
+        return parameters
 
     def _distribution(self, table: pd.DataFrame) -> tuple[Array, Array, Array, Parameters]:
         """Return (n, horizons) usual and jump scales and report probabilities, and the horizons' parameters."""
