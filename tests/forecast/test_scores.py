@@ -12,7 +12,7 @@ import pytest
 from nearcast.forecast.losses import pinball_loss
 from nearcast.forecast.scores import Scores, scores
 from nearcast.forecast.service import Forecast
-from nearcast.forecast.store import store_forecast
+from nearcast.forecast.store import store_forecasts
 from nearcast.schema import QUANTILE_LEVELS
 from nearcast.settings import Settings
 from tests.conftest import PostgresCluster
@@ -48,14 +48,14 @@ def judged(
     with psycopg.connect(postgres_cluster.superuser_dsn) as link:
         for as_of in range(FIRST - 1, FIRST + DAYS - 1):
             made = forecast(netflix, as_of)
-            store_forecast(link, made, "20260105120000000")
+            store_forecasts(link, [made], "20260105120000000")
             published = NOON + datetime.timedelta(days=1 if as_of % 2 else -1)
             link.execute(
                 "INSERT INTO nearcast.publications VALUES ('NFLX', %s, 1, %s, %s, %s)",
                 (made.date, published, published, published),
             )
         link.execute("UPDATE nearcast.forecasts SET made_at = %s", (NOON,))
-        store_forecast(link, forecast(netflix, FIRST + DAYS - 1), "20260105120000000")  # not published yet
+        store_forecasts(link, [forecast(netflix, FIRST + DAYS - 1)], "20260105120000000")  # not published yet
     return psycopg.connect(empty_database.need("postgres_reader_dsn"))
 
 

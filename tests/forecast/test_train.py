@@ -47,9 +47,10 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
 
     champion = load_champion(mlflow_home)
     assert champion.model_version == f"{CHAMPION_MODEL}/{report.model_version}"
-    forecast = forecast_next(netflix[:800], champion)
+    [forecast] = forecast_next(netflix[:800], champion)
     served = mlflow.pyfunc.load_model(f"models:/{CHAMPION_MODEL}@champion").predict(netflix[:800])
     assert served[list(QUANTILE_COLUMNS)].iloc[0].tolist() == pytest.approx(forecast.quantiles)
+    assert served["horizon"].tolist() == [1]
     assert load_champion(mlflow_home) is champion  # downloaded once
 
 
@@ -94,7 +95,7 @@ def test_days_after_the_training_part_do_not_reach_the_fit(netflix: pd.DataFrame
 
 def test_a_forecast_uses_nothing_after_its_day_and_lies_around_the_last_close(netflix: pd.DataFrame) -> None:
     forecaster = fit_and_judge(netflix[:800], SMALL).forecaster
-    quantiles = forecaster.predict(netflix[:1000])
+    [quantiles] = forecaster.predict(netflix[:1000])
     last_close = float(netflix["close_price"].iloc[999])
     assert (np.diff(quantiles) > 0).all()
     assert quantiles[0] < last_close < quantiles[-1]

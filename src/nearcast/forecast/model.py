@@ -86,7 +86,7 @@ class QuantileForecaster:
         return np.asarray(scaled * samples.scale[:, None])
 
     def predict(self, bars: pd.DataFrame) -> Array:
-        """Return the (7,) quantiles of the next close in US dollars, from one symbol's bars by date.
+        """Return the (horizons, 7) quantiles of the closes ahead in US dollars, from one symbol's bars by date.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class QuantileForecaster:
                 todo="Train again with `nearcast train`.",
             )
         newest = samples_of_symbol(bars, table, self.recipe).take(np.array([-1]))
-        quantiles: Array = newest.last_close[0] * np.exp(self.log_return_quantiles(newest)[0])
+        quantiles: Array = newest.last_close[0] * np.exp(self.log_return_quantiles(newest))
         return quantiles
 
     def save(self, folder: Path) -> None:

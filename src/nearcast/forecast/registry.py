@@ -43,12 +43,15 @@ class Champion:
     model_version
         ``<registered model>/<version>``.
     predict
-        From one symbol's bars (by date, the newest is the as-of day) to the (7,) quantiles of its next
-        close in US dollars.
+        From one symbol's bars (by date, the newest is the as-of day) to the (horizons, 7) quantiles of its
+        next closes in US dollars.
+    symbols
+        The symbols that it was trained on; None when that was not noted.
     """
 
     model_version: str
     predict: Callable[[pd.DataFrame], Quantiles]
+    symbols: frozenset[str] | None = None
 
 
 def connect(settings: Settings) -> Any:
@@ -121,7 +124,7 @@ def _signature() -> Any:
     from mlflow.types import ColSpec, Schema
 
     bars = [ColSpec(MLFLOW_TYPES[column.postgres], column.name) for column in BAR]
-    key = [ColSpec("string", "stock_symbol"), ColSpec("datetime", "as_of_date")]
+    key = [ColSpec("string", "stock_symbol"), ColSpec("datetime", "as_of_date"), ColSpec("long", "horizon")]
     return ModelSignature(Schema(bars), Schema(key + [ColSpec("double", name) for name in QUANTILE_COLUMNS]))
 
 

@@ -116,7 +116,7 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
     Raises
     ------
     ForecastError
-        When there are fewer than 300 days of samples.
+        When there are fewer than 300 days of samples, or nothing in them to learn from.
     """
     # spinning OpenMP threads would starve the other services of a small machine; read when torch loads
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -126,9 +126,11 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
     from nearcast.forecast.evaluate import baseline_quantiles, evaluate
     from nearcast.forecast.features import MINIMUM_HISTORY, features
     from nearcast.forecast.fit import fit
+    from nearcast.forecast.marks import check_learnable
     from nearcast.forecast.model import untrained
     from nearcast.forecast.windows import chronological_split, samples, skip_columns
 
+    check_learnable(bars)
     everything = samples(bars, recipe)
     days = len(np.unique(everything.date))
     if days < MINIMUM_DAYS:
