@@ -23,6 +23,7 @@ COMMANDS = {
     "lake": "nearcast.commands.lake:lake",
     "train": "nearcast.commands.forecast:train",
     "forecast": "nearcast.commands.forecast:forecast",
+    "score": "nearcast.commands.score:score",
     "bench": "nearcast.commands.bench:bench",
 }
 """Every command, in the order of a price's path, with the module and function that hold it."""

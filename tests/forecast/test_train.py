@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from nearcast.errors import ForecastError
+from nearcast.forecast.champion_state import champion_state
 from nearcast.forecast.losses import pinball_loss
 from nearcast.forecast.model import QuantileForecaster
 from nearcast.forecast.recipes import QUANTILE, recipe_named
+from nearcast.forecast.reference import measure
 from nearcast.forecast.registry import CHAMPION_MODEL, load_champion
 from nearcast.forecast.service import forecast_next
 from nearcast.forecast.train import fit_and_judge, train
@@ -32,6 +34,7 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
 ) -> None:
     with pytest.raises(ForecastError, match="no champion"):
         load_champion(mlflow_home)
+    assert champion_state(mlflow_home) is None
     table.commit(COMMIT, netflix[:800])
     report = train(mlflow_home, SMALL, ["NFLX"])
 
@@ -52,6 +55,12 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
     assert served[list(QUANTILE_COLUMNS)].iloc[0].tolist() == pytest.approx(forecast.quantiles)
     assert served["horizon"].tolist() == [1]
     assert load_champion(mlflow_home) is champion  # downloaded once
+    assert champion.symbols == {"NFLX"}
+    assert forecast.marks == ()
+    state = champion_state(mlflow_home)
+    assert state is not None and state.version == champion.model_version
+    assert state.reference == measure(netflix[:800])
+    assert {"reference.json"} <= names
 
 
 def test_a_stored_forecaster_answers_bit_by_bit_as_before(netflix: pd.DataFrame, tmp_path: Path) -> None:

@@ -179,6 +179,9 @@ def load_champion(settings: Settings) -> Champion:
 def _load(uri: str, version: str) -> Champion:
     import mlflow
 
+    from nearcast.forecast.champion_state import training_symbols
+
     model = mlflow.pyfunc.load_model(f"models:/{CHAMPION_MODEL}/{version}")
     forecaster: QuantileForecaster = model.unwrap_python_model().forecaster
-    return Champion(f"{CHAMPION_MODEL}/{version}", forecaster.predict)
+    symbols = training_symbols(mlflow.MlflowClient(), version)
+    return Champion(f"{CHAMPION_MODEL}/{version}", forecaster.predict, symbols)

@@ -153,6 +153,8 @@ def fit_and_judge(bars: pd.DataFrame, recipe: Recipe) -> Fitted:
 
 def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: Fitted) -> tuple[str, str]:
     """Log a run with its parameters, metrics, figures, data and model; return run id and model version."""
+    from nearcast.forecast.reference import FILE as REFERENCE_FILE
+    from nearcast.forecast.reference import measure
     from nearcast.forecast.registry import answering, connect, register
 
     client = connect(settings)
@@ -163,6 +165,7 @@ def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: F
         symbols = sorted(bars["stock_symbol"].unique())
         mlflow.log_params(asdict(recipe) | {"symbols": len(symbols)})
         mlflow.log_text("\n".join(symbols), "symbols.txt")  # a parameter holds 6000 characters at most
+        mlflow.log_dict(measure(bars).document(), REFERENCE_FILE)
         mlflow.set_tags(tags)
         mlflow.log_metrics(fitted.metrics)
         _log_history(client, run.info.run_id, fitted.history)
