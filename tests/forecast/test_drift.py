@@ -156,13 +156,13 @@ def test_quantities_are_those_of_their_definition(all_bars: pd.DataFrame) -> Non
     first = all_bars.groupby("stock_symbol").cumcount() < 59
     assert table["log_range"].isna().equals(first.rename("log_range"))
     for row in (59, 700, 3000):
-        bar, before = all_bars.loc[row], all_bars.loc[row - 1]
-        volume = all_bars["volume"][row - 59 : row + 1].median()
-        assert table["log_return"][row] == pytest.approx(
-            log(float(bar["close_price"] / before["close_price"]))
+        high, low, close, shares = (
+            all_bars[name].to_numpy(float) for name in ("high_price", "low_price", "close_price", "volume")
         )
-        assert table["log_range"][row] == pytest.approx(log(log(float(bar["high_price"] / bar["low_price"]))))
-        assert table["relative_volume"][row] == pytest.approx(log(float(bar["volume"] / volume)))
+        volume = np.median(shares[row - 59 : row + 1])
+        assert table["log_return"][row] == pytest.approx(log(close[row] / close[row - 1]))
+        assert table["log_range"][row] == pytest.approx(log(log(high[row] / low[row])))
+        assert table["relative_volume"][row] == pytest.approx(log(shares[row] / volume))
 
 
 def test_the_reasons_of_all_signs_that_drifted_are_given() -> None:

@@ -55,7 +55,7 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
     assert served[list(QUANTILE_COLUMNS)].iloc[0].tolist() == pytest.approx(forecast.quantiles)
     assert served["horizon"].tolist() == [1]
     assert load_champion(mlflow_home) is champion  # downloaded once
-    assert champion.symbols == {"NFLX"}
+    assert champion.symbols == frozenset({"NFLX"})
     assert forecast.marks == ()
     state = champion_state(mlflow_home)
     assert state is not None and state.version == champion.model_version
