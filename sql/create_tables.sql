@@ -187,7 +187,8 @@ CREATE TABLE IF NOT EXISTS nearcast.arrivals (
     PRIMARY KEY (stock_symbol, date, version)
 );
 
--- `date` is the day that is forecast, `as_of_date` the newest row used; quantiles are US dollars.
+-- `date` is the day that is forecast, `horizon` sessions after `as_of_date`, the newest row used; quantiles are US
+-- dollars. `marks` says what is odd about the rows used.
 CREATE TABLE IF NOT EXISTS nearcast.forecasts (
     stock_symbol text NOT NULL,
     date date NOT NULL,
@@ -204,8 +205,11 @@ CREATE TABLE IF NOT EXISTS nearcast.forecasts (
     q750 double precision NOT NULL,
     q900 double precision NOT NULL,
     q975 double precision NOT NULL,
+    marks text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (stock_symbol, date, horizon, as_of_date, model_version)
 );
+ALTER TABLE nearcast.forecasts ADD COLUMN IF NOT EXISTS marks text[] NOT NULL DEFAULT '{}';
+CREATE INDEX IF NOT EXISTS forecasts_of_next_sessions ON nearcast.forecasts (made_at) WHERE horizon = 1;
 
 -- Runs of the data checks over the lake, with the Hudi commit that they saw; every check has a result in every run.
 CREATE TABLE IF NOT EXISTS nearcast.check_runs (

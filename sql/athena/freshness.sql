@@ -44,6 +44,7 @@ moments AS (
     LEFT JOIN forecasts
         ON forecasts.stock_symbol = delivered.stock_symbol
         AND forecasts.as_of_date = delivered.date
+        AND forecasts.horizon = 1
         AND to_unixtime(from_iso8601_timestamp(forecasts.made_at)) >= delivered.commit_s
     GROUP BY 1, 2, 3, 4, 5
 ),

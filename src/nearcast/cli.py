@@ -26,6 +26,7 @@ COMMANDS = {
     "tune": "nearcast.commands.train:tune",
     "forecast": "nearcast.commands.forecast:forecast",
     "backtest": "nearcast.commands.backtest:backtest",
+    "score": "nearcast.commands.score:score",
     "bench": "nearcast.commands.bench:bench",
 }
 """Every command, in the order of a price's path, with the module and function that hold it."""

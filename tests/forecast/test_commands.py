@@ -64,6 +64,8 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
     assert one["date"] > str(last["date"].date()) == one["as_of_date"]
     assert list(one["quantiles"]) == [str(level) for level in QUANTILE_LEVELS]
     assert one["commit"] == LATER
+    assert one["horizons"][0] == {"horizon": 1, "date": one["date"], "quantiles": one["quantiles"]}
+    assert one["marks"] == []
     assert one["model_version"].endswith(f"/{report['model_version']}")
 
     both = json.loads(run("forecast", "--json").stdout)

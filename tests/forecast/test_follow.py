@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from tests.forecast.hudi_table import HudiTable
 
 INSTANTS = [f"2023092520000{second}000" for second in range(8)]
 START, LIVE = 300, 310
+HORIZONS = 3
 
 
 class RecordingModel:
@@ -32,16 +34,19 @@ class RecordingModel:
         self.seen: list[pd.DataFrame] = []
         self.champion = Champion(version, self.predict)
 
-    def predict(self, bars: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def predict(self, bars: pd.DataFrame) -> npt.NDArray[np.float64]:
         self.seen.append(bars.copy())
-        return float(bars["close_price"].iloc[-1]) * np.linspace(0.97, 1.03, 7)
+        spread = np.sqrt(np.arange(1, HORIZONS + 1))[:, None] * np.linspace(-0.03, 0.03, 7)
+        return np.asarray(float(bars["close_price"].iloc[-1]) * (1 + spread))
 
 
 @pytest.fixture
 def exported(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the follower put on S3: the as-of days; and ``all`` for an export of everything missing."""
     put: list[object] = []
-    monkeypatch.setattr("nearcast.forecast.follow.put_forecast", lambda settings, row: put.append(row[3]))
+    monkeypatch.setattr(
+        "nearcast.forecast.follow.put_forecasts", lambda settings, rows: put.append(rows[0][3])
+    )
     monkeypatch.setattr("nearcast.forecast.follow.export_forecasts", lambda settings, link: put.append("all"))
     return put
 
@@ -72,7 +77,10 @@ def stored(settings: Settings, table: str, columns: str) -> list[tuple[object, .
 
 
 def as_of_days(settings: Settings) -> list[object]:
-    return [row[1] for row in stored(settings, "forecasts", "stock_symbol, as_of_date")]
+    """Return the as-of day of each forecast, of which every horizon must be there."""
+    rows = stored(settings, "forecasts", "stock_symbol, as_of_date, horizon")
+    assert [row[2] for row in sorted(rows)] == list(range(1, HORIZONS + 1)) * (len(rows) // HORIZONS)
+    return [row[1] for row in rows if row[2] == 1]
 
 
 def days(bars: pd.DataFrame) -> list[datetime.date]:
@@ -95,8 +103,12 @@ def test_history_gets_one_forecast_and_each_live_day_its_own_from_its_own_past(
     assert as_of_days(postgres) == days(netflix[START - 1 : LIVE])
     for bars in model.seen:
         pd.testing.assert_frame_equal(bars[list(netflix)], netflix[: len(bars)], check_dtype=False)
-    rows = stored(postgres, "forecasts", "stock_symbol, as_of_date, date, last_close, q500, commit_time")
-    assert [row[2] for row in rows] == days(netflix[START : LIVE + 1])
+    columns = "stock_symbol, as_of_date, date, last_close, q500, commit_time, horizon"
+    everything = stored(postgres, "forecasts", columns)
+    for horizon in range(1, HORIZONS + 1):
+        mine = [row[2] for row in everything if row[6] == horizon]
+        assert mine == days(netflix[START + horizon - 1 : LIVE + horizon])
+    rows = [row for row in everything if row[6] == 1]
     closes = netflix["close_price"][START - 1 : LIVE].tolist()
     assert [row[3] for row in rows] == closes
     assert [row[4] for row in rows] == closes
@@ -236,7 +248,7 @@ def test_what_failed_is_made_up_for_at_the_next_look(
     lake.commit(INSTANTS[0], netflix[:START])
     follower.look()
     lake.commit(INSTANTS[1], netflix[START : START + 3])
-    for module in ("store_arrivals", "store_forecast"):
+    for module in ("store_arrivals", "store_forecasts"):
         with monkeypatch.context() as broken:
             broken.setattr(f"nearcast.forecast.follow.{module}", _refuse)
             with pytest.raises(psycopg.OperationalError):
@@ -276,7 +288,7 @@ def test_a_symbol_with_too_few_bars_holds_up_no_other(
 
     model, follower = RecordingModel(), following()
 
-    def strict(bars: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def strict(bars: pd.DataFrame) -> npt.NDArray[np.float64]:
         if len(bars) < 60:
             raise ForecastError("too few")
         return model.predict(bars)
@@ -285,7 +297,7 @@ def test_a_symbol_with_too_few_bars_holds_up_no_other(
     aapl, nflx = (all_bars[all_bars["stock_symbol"] == name] for name in ("AAPL", "NFLX"))
     lake.commit(INSTANTS[0], pd.concat([aapl[:10], nflx[:100]]))
     follower.look()
-    assert stored(postgres, "forecasts", "stock_symbol, 1") == [("NFLX", 1)]
+    assert stored(postgres, "forecasts", "DISTINCT stock_symbol, 1") == [("NFLX", 1)]
 
 
 def test_a_failing_look_is_logged_and_tried_again(

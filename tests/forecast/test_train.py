@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from nearcast.errors import ForecastError
+from nearcast.forecast.champion_state import champion_state
 from nearcast.forecast.losses import pinball_loss
 from nearcast.forecast.model import QuantileForecaster
 from nearcast.forecast.recipes import QUANTILE, recipe_named
+from nearcast.forecast.reference import measure
 from nearcast.forecast.registry import CHAMPION_MODEL, load_champion
 from nearcast.forecast.service import forecast_next
 from nearcast.forecast.train import fit_and_judge, train
@@ -32,6 +34,7 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
 ) -> None:
     with pytest.raises(ForecastError, match="no champion"):
         load_champion(mlflow_home)
+    assert champion_state(mlflow_home) is None
     table.commit(COMMIT, netflix[:800])
     report = train(mlflow_home, SMALL, ["NFLX"])
 
@@ -47,10 +50,17 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
 
     champion = load_champion(mlflow_home)
     assert champion.model_version == f"{CHAMPION_MODEL}/{report.model_version}"
-    forecast = forecast_next(netflix[:800], champion)
+    [forecast] = forecast_next(netflix[:800], champion)
     served = mlflow.pyfunc.load_model(f"models:/{CHAMPION_MODEL}@champion").predict(netflix[:800])
     assert served[list(QUANTILE_COLUMNS)].iloc[0].tolist() == pytest.approx(forecast.quantiles)
+    assert served["horizon"].tolist() == [1]
     assert load_champion(mlflow_home) is champion  # downloaded once
+    assert champion.symbols == frozenset({"NFLX"})
+    assert forecast.marks == ()
+    state = champion_state(mlflow_home)
+    assert state is not None and state.version == champion.model_version
+    assert state.reference == measure(netflix[:800])
+    assert {"reference.json"} <= names
 
 
 def test_a_stored_forecaster_answers_bit_by_bit_as_before(netflix: pd.DataFrame, tmp_path: Path) -> None:
@@ -94,7 +104,7 @@ def test_days_after_the_training_part_do_not_reach_the_fit(netflix: pd.DataFrame
 
 def test_a_forecast_uses_nothing_after_its_day_and_lies_around_the_last_close(netflix: pd.DataFrame) -> None:
     forecaster = fit_and_judge(netflix[:800], SMALL).forecaster
-    quantiles = forecaster.predict(netflix[:1000])
+    [quantiles] = forecaster.predict(netflix[:1000])
     last_close = float(netflix["close_price"].iloc[999])
     assert (np.diff(quantiles) > 0).all()
     assert quantiles[0] < last_close < quantiles[-1]

@@ -21,9 +21,10 @@ SYMBOLS = click.option("--symbol", "symbols", multiple=True, metavar="S", help="
 )
 @json_option
 def forecast(symbols: tuple[str, ...], keep_following: bool, as_json: bool) -> None:
-    """Forecast the next trading day from the newest row in the lake, with the champion.
+    """Forecast the next trading days from the newest row in the lake, with the champion.
 
-    One symbol gives one document; several give a list named `forecasts`.
+    One symbol gives one document; several give a list named `forecasts`. What is odd about the prices behind a
+    forecast is named beside it, in `marks`.
 
     \b
     Examples:
@@ -54,7 +55,7 @@ def _forecasts(settings: Settings, symbols: tuple[str, ...], output: Output) -> 
     """Return a document for each symbol; one symbol of several that cannot be forecast is only noted."""
     from nearcast.forecast.bars import latest_commit, read_bars
     from nearcast.forecast.registry import load_champion
-    from nearcast.forecast.service import bars_up_to, forecast_next
+    from nearcast.forecast.service import bars_up_to, document, forecast_next
 
     bars = read_bars(settings, symbols)
     commit, champion = latest_commit(settings), load_champion(settings)
@@ -62,7 +63,7 @@ def _forecasts(settings: Settings, symbols: tuple[str, ...], output: Output) -> 
     names = list(symbols) or [str(name) for name in bars["stock_symbol"].unique()]
     for name in names:
         try:
-            documents.append(forecast_next(bars_up_to(bars, name), champion).document(commit))
+            documents.append(document(forecast_next(bars_up_to(bars, name), champion), commit))
         except NearcastError as error:
             if len(names) == 1:
                 raise
@@ -71,10 +72,21 @@ def _forecasts(settings: Settings, symbols: tuple[str, ...], output: Output) -> 
 
 
 def _render_forecasts(output: Output, documents: list[dict[str, Any]]) -> None:
-    rows = []
+    rows = [_price_row(one, one["date"], one["quantiles"]) for one in documents]
+    output.table("Next close, US dollars", HEADING, rows)
+    if len(documents) == 1:
+        [one] = documents
+        ahead = [_price_row(one, later["date"], later["quantiles"]) for later in one["horizons"][1:]]
+        if ahead:
+            output.table("The closes after it", HEADING, ahead)
     for one in documents:
-        q025, q100, _, q500, _, q900, q975 = (f"{price:.2f}" for price in one["quantiles"].values())
-        last_close = f"{one['last_close']:.2f}"
-        rows.append((one["symbol"], one["date"], last_close, q500, f"{q100}–{q900}", f"{q025}–{q975}"))
-    heading = ("symbol", "date", "last close", "median", "80 % band", "95 % band")
-    output.table("Next close, US dollars", heading, rows)
+        for mark in one["marks"]:
+            output.note(f"{one['symbol']}: {mark}")
+
+
+HEADING = ("symbol", "date", "last close", "median", "80 % band", "95 % band")
+
+
+def _price_row(one: dict[str, Any], date: str, quantiles: dict[str, float]) -> tuple[str, ...]:
+    q025, q100, _, q500, _, q900, q975 = (f"{price:.2f}" for price in quantiles.values())
+    return one["symbol"], date, f"{one['last_close']:.2f}", q500, f"{q100}–{q900}", f"{q025}–{q975}"

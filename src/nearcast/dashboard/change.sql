@@ -6,7 +6,7 @@ SELECT
     (SELECT (count(confirmed_at), max(published_at))::text FROM nearcast.publications)
         AS publications,
     (SELECT (count(*), max(lake_at))::text FROM nearcast.arrivals) AS arrivals,
-    (SELECT (count(*), max(made_at))::text FROM nearcast.forecasts) AS forecasts,
+    (SELECT (count(*), max(made_at))::text FROM nearcast.forecasts WHERE horizon = 1) AS forecasts,
     (SELECT max(id)::text FROM nearcast.alerts) AS alerts,
     (SELECT (max(id), (SELECT max(released_at) FROM nearcast.quarantine))::text FROM nearcast.check_runs) AS checks,
     (SELECT max(published_at) > clock_timestamp() - make_interval(secs => %(live_s)s) FROM nearcast.publications)

@@ -1,5 +1,5 @@
--- Rows at each hop, and the seconds from a row's push to the lake and to the forecast made from it, over the
--- newest %(last)s of them. A percentile is the smallest value that at least so many per cent do not exceed.
+-- Rows at each hop, forecasts of a next session, and the seconds from a row's push to the lake and to the forecast
+-- made from it, over the newest %(last)s of them. A percentile is the smallest value that at least so many per cent do not exceed.
 -- Each large table is read once; LATERAL makes the two delays use the primary key of `publications`.
 WITH hop AS (
     SELECT
@@ -33,7 +33,7 @@ WITH hop AS (
         percentile_disc(0.95) WITHIN GROUP (ORDER BY seconds) AS forecast_p95
     FROM (
         SELECT stock_symbol, as_of_date, min(made_at) AS made_at
-        FROM (SELECT * FROM nearcast.forecasts ORDER BY made_at DESC LIMIT %(last)s) AS newest
+        FROM (SELECT * FROM nearcast.forecasts WHERE horizon = 1 ORDER BY made_at DESC LIMIT %(last)s) AS newest
         GROUP BY stock_symbol, as_of_date
     ) AS first_made
     CROSS JOIN LATERAL (
@@ -51,6 +51,7 @@ WITH hop AS (
         count(*) FILTER (WHERE made_at < first_published_at) AS early,
         count(*) FILTER (WHERE made_at >= first_published_at) AS late
     FROM nearcast.forecasts LEFT JOIN nearcast.publications USING (stock_symbol, date)
+    WHERE horizon = 1
 )
 SELECT
     hop.*,

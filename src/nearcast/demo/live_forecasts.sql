@@ -11,6 +11,7 @@ FROM nearcast.publications
 LEFT JOIN nearcast.forecasts
     ON forecasts.stock_symbol = publications.stock_symbol
     AND forecasts.date = publications.date
+    AND forecasts.horizon = 1
     AND forecasts.as_of_date < publications.date
 WHERE publications.stock_symbol = ANY(%(symbols)s)
     AND NOT publications.deleted

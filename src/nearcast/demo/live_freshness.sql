@@ -9,7 +9,9 @@ SELECT
 FROM nearcast.publications
 JOIN nearcast.arrivals USING (stock_symbol, date, version)
 LEFT JOIN nearcast.forecasts
-    ON forecasts.stock_symbol = publications.stock_symbol AND forecasts.as_of_date = publications.date
+    ON forecasts.stock_symbol = publications.stock_symbol
+    AND forecasts.as_of_date = publications.date
+    AND forecasts.horizon = 1
 WHERE publications.stock_symbol = ANY(%(symbols)s)
     AND NOT publications.deleted
     AND (publications.date, publications.stock_symbol) >= (%(date)s, %(symbol)s)

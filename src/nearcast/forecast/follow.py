@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
 from nearcast.forecast.bars import BarReader
-from nearcast.forecast.export import export_forecasts, put_forecast
+from nearcast.forecast.export import export_forecasts, put_forecasts
 from nearcast.forecast.service import bars_up_to, forecast_next
-from nearcast.forecast.store import store_arrivals, store_forecast
+from nearcast.forecast.store import store_arrivals, store_forecasts
 from nearcast.lake.quarantine import leave_out, quarantined_versions
 from nearcast.lake.sync import table_folder
 from nearcast.log import get_logger
@@ -152,7 +152,7 @@ class Follower:
                 continue
             days = set(rows["date"].dt.date)
             self._history_end[symbol] = max(days)
-            query = "SELECT DISTINCT as_of_date FROM nearcast.forecasts WHERE stock_symbol = %s"
+            query = "SELECT as_of_date FROM nearcast.forecasts WHERE stock_symbol = %s AND horizon = 1"
             made = {day for (day,) in self._postgres().execute(query, (symbol,))}
             missed = {day for day in days - made if day > min(made)} if made else set()
             self._due.setdefault(symbol, set()).update({max(days)} | missed)
@@ -172,18 +172,27 @@ class Follower:
     def _make(self, bars: pd.DataFrame, champion: Champion, symbol: str, day: datetime.date) -> None:
         began = time.monotonic()
         try:
-            forecast = forecast_next(bars_up_to(bars, symbol, day), champion)
+            forecasts = forecast_next(bars_up_to(bars, symbol, day), champion)
         except ForecastError as error:
             log.warning("no forecast", symbol=symbol, as_of=str(day), reason=error.happened)
             return
-        stored = store_forecast(self._postgres(), forecast, str(self.commit))
+        stored = store_forecasts(self._postgres(), forecasts, str(self.commit))
         seconds = round(time.monotonic() - began, 3)
         if stored:
             # Should this fail, the whole export is made again: see look().
             self._exported = False
-            put_forecast(self.settings, stored)
+            put_forecasts(self.settings, stored)
             self._exported = True
-        log.info("forecast", symbol=symbol, as_of=str(day), date=str(forecast.date), seconds=seconds)
+        following = forecasts[0]
+        log.info(
+            "forecast",
+            symbol=symbol,
+            as_of=str(day),
+            date=str(following.date),
+            horizons=len(forecasts),
+            marks=following.marks,
+            seconds=seconds,
+        )
 
     def _postgres(self) -> Any:
         """Return the connection; every statement is its own transaction."""

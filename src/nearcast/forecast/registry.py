@@ -57,12 +57,15 @@ class Champion:
     model_version
         ``<registered model>/<version>``.
     predict
-        From one symbol's bars (by date, the newest is the as-of day) to the (7,) quantiles of its next
-        close in US dollars.
+        From one symbol's bars (by date, the newest is the as-of day) to the (horizons, 7) quantiles of its
+        next closes in US dollars.
+    symbols
+        The symbols that it was trained on; None when that is not known.
     """
 
     model_version: str
     predict: Callable[[pd.DataFrame], Quantiles]
+    symbols: frozenset[str] | None = None
 
 
 class UnloadableError(ForecastError):
@@ -224,7 +227,8 @@ def load_champion(settings: Settings) -> Champion:
 
 @lru_cache(maxsize=2)
 def _champion(uri: str, version: str) -> Champion:
-    return Champion(f"{CHAMPION_MODEL}/{version}", load_forecaster(CHAMPION_MODEL, version).predict)
+    forecaster = load_forecaster(CHAMPION_MODEL, version)
+    return Champion(f"{CHAMPION_MODEL}/{version}", forecaster.predict, frozenset(forecaster.symbols))
 
 
 def load_forecaster(model: str, version: str) -> QuantileForecaster:

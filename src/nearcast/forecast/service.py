@@ -1,4 +1,4 @@
-"""One forecast: the next session of a symbol, from its bars up to the as-of day and nothing later."""
+"""Forecasts of a symbol's next sessions, from its bars up to the as-of day and nothing later."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nearcast.errors import ForecastError
-from nearcast.forecast.sessions import next_sessions
+from nearcast.forecast.marks import check_usable, marks
+from nearcast.forecast.sessions import sessions_ahead
 from nearcast.schema import QUANTILE_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
     from nearcast.forecast.registry import Champion
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The forecast of a symbol's next close.
+    """The forecast of one of a symbol's next closes.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ class Forecast:
     date
         The session that is forecast.
     horizon
-        Sessions ahead: 1.
+        Sessions ahead, from 1 to `nearcast.schema.SESSIONS_AHEAD`.
     as_of_date
         Day of the newest bar that was used.
     last_close
@@ -39,6 +42,8 @@ class Forecast:
         Seven prices in US dollars at `nearcast.schema.QUANTILE_LEVELS`, ascending.
     model_version
         The model that made it.
+    marks
+        What is odd about the bars that it was made from (see `nearcast.forecast.marks`).
     """
 
     symbol: str
@@ -48,18 +53,30 @@ class Forecast:
     last_close: float
     quantiles: tuple[float, ...]
     model_version: str
+    marks: tuple[str, ...] = ()
 
-    def document(self, commit: str | None) -> dict[str, object]:
-        """Return what ``nearcast forecast --json`` prints."""
-        return {
-            "symbol": self.symbol,
-            "date": self.date.isoformat(),
-            "last_close": self.last_close,
-            "quantiles": dict(zip(map(str, QUANTILE_LEVELS), self.quantiles, strict=True)),
-            "as_of_date": self.as_of_date.isoformat(),
-            "model_version": self.model_version,
-            "commit": commit,
-        }
+    def levels(self) -> dict[str, float]:
+        """Return the quantiles by their level, as a JSON document has them."""
+        return dict(zip(map(str, QUANTILE_LEVELS), self.quantiles, strict=True))
+
+
+def document(forecasts: Sequence[Forecast], commit: str | None) -> dict[str, object]:
+    """Return what ``nearcast forecast --json`` prints: the next session, and every horizon."""
+    following = forecasts[0]
+    return {
+        "symbol": following.symbol,
+        "date": following.date.isoformat(),
+        "last_close": following.last_close,
+        "quantiles": following.levels(),
+        "as_of_date": following.as_of_date.isoformat(),
+        "model_version": following.model_version,
+        "commit": commit,
+        "marks": list(following.marks),
+        "horizons": [
+            {"horizon": one.horizon, "date": one.date.isoformat(), "quantiles": one.levels()}
+            for one in forecasts
+        ],
+    }
 
 
 def bars_up_to(bars: pd.DataFrame, symbol: str, as_of: datetime.date | None = None) -> pd.DataFrame:
@@ -83,8 +100,8 @@ def bars_up_to(bars: pd.DataFrame, symbol: str, as_of: datetime.date | None = No
     return mine
 
 
-def forecast_next(bars: pd.DataFrame, champion: Champion) -> Forecast:
-    """Return the forecast of the session after the newest of ``bars``.
+def forecast_next(bars: pd.DataFrame, champion: Champion) -> list[Forecast]:
+    """Return the forecasts of the sessions after the newest of ``bars``, one for each of the model's horizons.
 
     Parameters
     ----------
@@ -96,24 +113,45 @@ def forecast_next(bars: pd.DataFrame, champion: Champion) -> Forecast:
     Raises
     ------
     ForecastError
-        When there are fewer than 60 bars, or one of them is not usable.
+        When there are fewer than 60 bars, one of them is not usable, or the model does not answer with prices.
     """
+    check_usable(bars)
+    odd = marks(bars, champion.symbols)
     newest = bars.iloc[-1]
     day = bars["date"].to_numpy()[-1:].astype("datetime64[D]")
     quantiles = champion.predict(bars)
-    return Forecast(
-        symbol=str(newest["stock_symbol"]),
-        date=next_sessions(day)[0].item(),
-        horizon=1,
-        as_of_date=day[0].item(),
-        last_close=float(newest["close_price"]),
-        quantiles=tuple(float(price) for price in quantiles),
-        model_version=champion.model_version,
-    )
+    _check_answer(quantiles, champion)
+    return [
+        Forecast(
+            symbol=str(newest["stock_symbol"]),
+            date=session.item(),
+            horizon=horizon,
+            as_of_date=day[0].item(),
+            last_close=float(newest["close_price"]),
+            quantiles=tuple(float(price) for price in prices),
+            model_version=champion.model_version,
+            marks=odd,
+        )
+        for horizon, (session, prices) in enumerate(
+            zip(sessions_ahead(day, len(quantiles))[0], quantiles, strict=True), start=1
+        )
+    ]
+
+
+def _check_answer(quantiles: npt.NDArray[np.float64], champion: Champion) -> None:
+    """Refuse quantiles that are no prices, or not in order."""
+    import numpy as np
+
+    if not (np.isfinite(quantiles) & (quantiles > 0)).all() or (np.diff(quantiles, axis=1) < 0).any():
+        raise ForecastError(
+            f"{champion.model_version} answered with quantiles that are no prices in ascending order.",
+            kept="Nothing was stored.",
+            todo="Train again with `nearcast train`.",
+        )
 
 
 def forecast_newest(settings: Settings, say: Callable[[str], None]) -> int:
-    """Forecast and store the session after each symbol's newest bar in the lake; return how many were new.
+    """Forecast and store the sessions after each symbol's newest bar in the lake; return how many symbols' were new.
 
     Raises
     ------
@@ -123,7 +161,7 @@ def forecast_newest(settings: Settings, say: Callable[[str], None]) -> int:
     from nearcast.forecast.bars import latest_commit, read_bars
     from nearcast.forecast.export import export_forecasts
     from nearcast.forecast.registry import load_champion
-    from nearcast.forecast.store import store_forecast
+    from nearcast.forecast.store import store_forecasts
     from nearcast.lake.sync import sync
     from nearcast.source.database import connect
 
@@ -133,16 +171,15 @@ def forecast_newest(settings: Settings, say: Callable[[str], None]) -> int:
     with connect(settings.need("postgres_dsn")) as link:
         for symbol in bars["stock_symbol"].unique():
             try:
-                forecast = forecast_next(bars_up_to(bars, str(symbol)), champion)
+                forecasts = forecast_next(bars_up_to(bars, str(symbol)), champion)
             except ForecastError as error:
                 say(f"{symbol}: {error.happened}")
                 continue
-            stored = store_forecast(link, forecast, str(commit))
-            new += stored is not None
-            say(
-                f"{symbol} {forecast.date}: {forecast.quantiles[3]:.2f}"
-                + ("" if stored else ", stored before")
-            )
+            stored = store_forecasts(link, forecasts, str(commit))
+            new += bool(stored)
+            following = forecasts[0]
+            notes = [*following.marks, *([] if stored else ["stored before"])]
+            say(", ".join([f"{symbol} {following.date}: {following.quantiles[3]:.2f}", *notes]))
         link.commit()
         export_forecasts(settings, link)
     return new

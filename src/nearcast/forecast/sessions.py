@@ -35,10 +35,21 @@ def next_sessions(dates: Days) -> Days:
     ForecastError
         When a date lies outside of the calendar.
     """
+    return sessions_ahead(dates, 1)[:, 0]
+
+
+def sessions_ahead(dates: Days, count: int) -> Days:
+    """Return (n, count): the next ``count`` sessions after each of ``dates``, in order.
+
+    Raises
+    ------
+    ForecastError
+        When a date, or a session after it, lies outside of the calendar.
+    """
     calendar = sessions()
     days = dates.astype("datetime64[D]")
-    positions = np.searchsorted(calendar, days, side="right")
-    if len(days) and (positions.max() >= len(calendar) or days.min() < calendar[0]):
+    positions = np.searchsorted(calendar, days, side="right")[:, None] + np.arange(count)
+    if positions.size and (positions.max() >= len(calendar) or days.min() < calendar[0]):
         raise ForecastError(
             f"A date lies outside of the exchange calendar ({calendar[0]} to {calendar[-1]}).",
             todo="Check the dates of the prices; update exchange-calendars if they are right.",

@@ -10,6 +10,8 @@ from nearcast.forecast.bars import COMMIT_TIME
 from nearcast.schema import QUANTILE_COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from nearcast.forecast.service import Forecast
@@ -40,22 +42,26 @@ def store_arrivals(connection: Any, rows: pd.DataFrame) -> None:
     connection.execute(statement("insert_arrivals"), columns)
 
 
-def store_forecast(connection: Any, forecast: Forecast, commit: str) -> tuple[Any, ...] | None:
-    """Store a forecast that was made from the lake's ``commit``; return the stored row.
+def store_forecasts(connection: Any, forecasts: Sequence[Forecast], commit: str) -> list[tuple[Any, ...]]:
+    """Store a symbol's forecasts of one as-of day, made from the lake's ``commit``, in one statement.
 
-    The same one again changes nothing, and None is returned.
+    Returns
+    -------
+    list of tuple
+        The stored rows by horizon; none when they were stored before, which changes nothing.
     """
-    row = {
-        "stock_symbol": forecast.symbol,
-        "date": forecast.date,
-        "horizon": forecast.horizon,
-        "as_of_date": forecast.as_of_date,
-        "model_version": forecast.model_version,
+    common = forecasts[0]
+    quantiles = zip(*(one.quantiles for one in forecasts), strict=True)
+    columns = {
+        "stock_symbol": common.symbol,
+        "as_of_date": common.as_of_date,
+        "model_version": common.model_version,
         "commit_time": commit,
-        "last_close": forecast.last_close,
+        "last_close": common.last_close,
+        "marks": list(common.marks),
+        "date": [one.date for one in forecasts],
+        "horizon": [one.horizon for one in forecasts],
+        **{name: list(prices) for name, prices in zip(QUANTILE_COLUMNS, quantiles, strict=True)},
     }
-    quantiles = dict(zip(QUANTILE_COLUMNS, forecast.quantiles, strict=True))
-    stored: tuple[Any, ...] | None = connection.execute(
-        statement("insert_forecast"), row | quantiles
-    ).fetchone()
-    return stored
+    stored: list[tuple[Any, ...]] = connection.execute(statement("insert_forecasts"), columns).fetchall()
+    return sorted(stored, key=lambda row: row[2])

@@ -221,8 +221,10 @@ def fit_and_judge(
     import numpy as np
 
     from nearcast.forecast.evaluate import baseline_quantiles, evaluate, held_out
+    from nearcast.forecast.marks import check_learnable
     from nearcast.forecast.model import QuantileForecaster
 
+    check_learnable(bars)
     days = np.unique(bars["date"].to_numpy().astype("datetime64[D]"))
     learn = int((1 - recipe.test_share) * len(days))
     if learn < MINIMUM_DAYS:
@@ -244,6 +246,8 @@ def fit_and_judge(
 def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: Fitted) -> tuple[str, str]:
     """Log a run with its parameters, metrics, figures, data and model; return run id and model version."""
     from nearcast.forecast.again import log_origin
+    from nearcast.forecast.reference import FILE as REFERENCE_FILE
+    from nearcast.forecast.reference import measure
     from nearcast.forecast.registry import register
     from nearcast.forecast.tracking import answering, connect
 
@@ -256,6 +260,7 @@ def _log(settings: Settings, bars: pd.DataFrame, tags: dict[str, str], fitted: F
         mlflow.log_params(asdict(recipe) | {"symbols": len(symbols)})
         mlflow.set_tags(tags)
         log_origin(recipe, symbols, fitted.forecaster.schedule)
+        mlflow.log_dict(measure(bars).document(), REFERENCE_FILE)
         mlflow.log_metrics(fitted.metrics)
         _log_history(client, run.info.run_id, fitted.history)
         _log_data(bars, tags["hudi_commit"])
