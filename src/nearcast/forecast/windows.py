@@ -65,7 +65,8 @@ class Samples:
     range_volatility
         (n,) log range volatility of the next session; NaN where it is not known yet.
     report
-        (n,) whether the next session reacted to a report (1 or 0), to learn from; NaN while nobody can tell.
+        (n,) whether the next session reacted to a report (1 or 0), to learn from; NaN while nobody can tell, and
+        in samples of chosen days.
     last_close
         (n,) close of the as-of day in US dollars.
     date
@@ -145,7 +146,10 @@ def samples_of_symbol(
     close = np.log(bars["close_price"].to_numpy(float))
     ahead = np.r_[close, np.full(SESSIONS_AHEAD, np.nan)]
     outcomes = np.stack([ahead[h : h + len(close)] - close for h in range(1, SESSIONS_AHEAD + 1)], axis=1)
-    labels = report_day_labels(bars, table[RETURN].to_numpy(), scheduled)
+    # only samples of all days are learned from
+    labels = np.full(len(bars), np.nan)
+    if wanted is None:
+        labels = report_day_labels(bars, table[RETURN].to_numpy(), scheduled)
     return Samples(
         features=table.iloc[rows],
         windows=right_aligned(channels(table), window)[rows],
