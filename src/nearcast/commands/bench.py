@@ -194,6 +194,42 @@ def train(csv: Path | None, rounds: int, as_json: bool) -> None:
     output.result(document, lambda _: output.table("Training", ("", "figure"), rows))
 
 
+@bench.command()
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Daily prices to forecast from (default: the bundled ones).",
+)
+@click.option("--rows", type=click.IntRange(min=2), default=100, show_default=True, help="New rows.")
+@click.option(
+    "--calls", type=click.IntRange(min=10), default=1000, show_default=True, help="Calls of the network."
+)
+@json_option
+def forecast(csv: Path | None, rows: int, calls: int, as_json: bool) -> None:
+    """Measure a forecast from a new row, its parts, and the network by ONNX Runtime beside PyTorch; no services.
+
+    \b
+    Examples:
+      nearcast bench forecast
+      nearcast bench forecast --rows 200 --json
+    """
+    from nearcast.bench.forecast import bench_forecast
+    from nearcast.bench.rows import PRICES
+    from nearcast.forecast.recipes import QUANTILE
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    document = bench_forecast(csv or PRICES, QUANTILE, rows, calls, output.note)
+    whole, network = document["forecast_ms"], document["network_ms"]
+    shown = [
+        ("a forecast from a new row, p50 · p95", f"{whole['p50']} · {whole['p95']}"),
+        ("the first one of a process", whole["first"]),
+        *((f"its part: {name}", value) for name, value in document["parts_ms"].items()),
+        ("the networks, ONNX Runtime · PyTorch, p50", f"{network['onnx']} · {network['pytorch']}"),
+    ]
+    output.result(document, lambda _: output.table("Forecasting", ("", "ms"), shown))
+
+
 def _show(output: Output, document: dict[str, Any]) -> None:
     rows = []
     for size, growth in zip(document["sizes"], document["growth"], strict=True):
