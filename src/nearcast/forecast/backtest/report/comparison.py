@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nearcast.forecast.backtest.claims import shown_name
 from nearcast.forecast.backtest.models import REFERENCE
 from nearcast.forecast.backtest.report.style import figure, palette
@@ -32,8 +30,8 @@ def ratios(document: Document) -> Any:
 
 
 def by_horizon(document: Document) -> Any:
-    """Return the figure of the pinball ratios by sessions ahead."""
-    made, axes = figure()
+    """Return the figure of the pinball ratios by sessions ahead, with the interval of the model it is about."""
+    made, axes = figure(1, 1, 4.6)
     place = axes[0, 0]
     shown = {one["name"]: shown_name(one) for one in document["models"]}
     colours = palette(list(shown))
@@ -44,18 +42,12 @@ def by_horizon(document: Document) -> Any:
             for model in one["models"]
             if model["name"] == name
         ]
-        value, low, high = (np.array([ratio[end] for _, ratio in found]) for end in ("value", "low", "high"))
-        ahead = np.array([horizon for horizon, _ in found]) + 0.06 * (at - (len(shown) - 1) / 2)
-        place.errorbar(
-            ahead,
-            value,
-            yerr=[value - low, high - value],
-            fmt="o-",
-            color=colours[name],
-            ms=4,
-            lw=1.2,
-            capsize=2,
-            label=shown[name],
+        ahead = [horizon for horizon, _ in found]
+        value, low, high = ([ratio[end] for _, ratio in found] for end in ("value", "low", "high"))
+        if at == 0:  # every model's would hide one another
+            place.fill_between(ahead, low, high, color=colours[name], alpha=0.15, lw=0, label="its interval")
+        place.plot(
+            ahead, value, "o-", color=colours[name], ms=4, lw=2.4 if at == 0 else 1.2, label=shown[name]
         )
     place.axhline(1, color="black", lw=0.8, ls="--")
     place.set_xticks([one["horizon"] for one in document["by_horizon"]])
@@ -64,5 +56,5 @@ def by_horizon(document: Document) -> Any:
         xlabel="sessions ahead",
         ylabel="ratio",
     )
-    place.legend(fontsize=8)
+    made.legend(fontsize=8, loc="outside right center")
     return made
