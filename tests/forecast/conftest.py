@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from nearcast.forecast.model import QuantileForecaster
+from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY
 from nearcast.forecast.recipes import QUANTILE
+from nearcast.forecast.windows import Samples, samples
 from nearcast.schema import PRICE_COLUMNS
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
@@ -44,6 +46,13 @@ def netflix(all_bars: pd.DataFrame) -> pd.DataFrame:
 def tiny_forecaster(netflix: pd.DataFrame) -> QuantileForecaster:
     """A forecaster of the recipe `TINY`, fitted on the first 600 bars of NFLX; to be read only."""
     return QuantileForecaster.fit(netflix[:TRAINED], TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_samples(tiny_forecaster: QuantileForecaster, netflix: pd.DataFrame) -> Samples:
+    """The samples of the first 900 bars of NFLX, as the forecaster's parts take them; to be read only."""
+    made = samples(netflix[:900], TINY.window)
+    return made.with_feature(EXPECTED_VOLATILITY, tiny_forecaster.volatility.predict(made.features))
 
 
 @pytest.fixture(scope="session")

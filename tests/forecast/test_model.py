@@ -253,7 +253,7 @@ def test_a_forecast_is_the_mean_of_its_parts(tiny_forecaster: QuantileForecaster
 def test_the_bands_hold_what_they_promise_on_the_days_after_the_training(
     tiny_forecaster: QuantileForecaster, netflix: pd.DataFrame
 ) -> None:
-    """800 sessions of NFLX that it has not learned from: 80 and 95 % within 5 points, at the first horizons and the last."""
+    """800 sessions of NFLX that it has not learned from: 80 and 95 % within 5 points, at all ends of the horizons."""
     until = TRAINED + 800
     asked = np.arange(until) >= TRAINED
     quantiles = fresh(tiny_forecaster).quantiles(netflix[:until], asked)

@@ -128,6 +128,8 @@ def report_dates(path: Path) -> dict[str, npt.NDArray[np.datetime64]]:
 
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)  # NA and TRUE are symbols
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("a row has more cells than the header")
         table = table.rename(columns=str.lower)[["symbol", "date"]]
         table = table.apply(lambda column: column.str.strip().str.upper())
         if table.shape[1] != 2 or (table.isna() | (table == "")).to_numpy().any():
