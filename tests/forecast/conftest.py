@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from nearcast.forecast.model import QuantileForecaster
+from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY
+from nearcast.forecast.recipes import QUANTILE
+from nearcast.forecast.windows import Samples, samples
 from nearcast.schema import PRICE_COLUMNS
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
 from tests.lake.folder_s3 import BUCKET, folder_s3
+
+TINY = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4, epochs=1, network_seeds=2)
+"""A recipe that is fitted in seconds."""
+
+TRAINED = 600
+"""Bars of NFLX that `tiny_forecaster` has learned from."""
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +40,19 @@ def all_bars() -> pd.DataFrame:
 def netflix(all_bars: pd.DataFrame) -> pd.DataFrame:
     """The 2,699 bars of NFLX."""
     return all_bars[all_bars["stock_symbol"] == "NFLX"].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_forecaster(netflix: pd.DataFrame) -> QuantileForecaster:
+    """A forecaster of the recipe `TINY`, fitted on the first 600 bars of NFLX; to be read only."""
+    return QuantileForecaster.fit(netflix[:TRAINED], TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_samples(tiny_forecaster: QuantileForecaster, netflix: pd.DataFrame) -> Samples:
+    """The samples of the first 900 bars of NFLX, as the forecaster's parts take them; to be read only."""
+    made = samples(netflix[:900], TINY.window)
+    return made.with_feature(EXPECTED_VOLATILITY, tiny_forecaster.volatility.predict(made.features))
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ def features(bars: pd.DataFrame, scheduled: ReportDates = None) -> pd.DataFrame:
     Raises
     ------
     ForecastError
-        When a price is not a positive number.
+        When a price is not a positive number, or a volume not a number.
     """
     import pandas as pd
 
@@ -134,6 +134,11 @@ def features(bars: pd.DataFrame, scheduled: ReportDates = None) -> pd.DataFrame:
     if not (np.isfinite(prices) & (prices > 0)).all():
         raise ForecastError(
             "A bar has a price that is not a positive number.",
+            todo="Find it with `nearcast lake query`, correct it at the source and publish it again.",
+        )
+    if not np.isfinite(bars["volume"].to_numpy(float)).all():
+        raise ForecastError(
+            "A bar has a volume that is not a number.",
             todo="Find it with `nearcast lake query`, correct it at the source and publish it again.",
         )
     close = bars["close_price"].to_numpy(float)

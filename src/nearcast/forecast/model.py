@@ -192,15 +192,15 @@ class QuantileForecaster:
         Raises
         ------
         ForecastError
-            When there are too few bars.
+            When there are too few bars, a price is not a positive number, or a volume not a number.
         """
-        newest = np.arange(len(bars)) == len(bars) - 1
-        quantiles = self.quantiles(bars, newest)[0]
-        if not np.isfinite(quantiles).all():
+        if len(bars) < MINIMUM_HISTORY:
             raise ForecastError(
                 f"A forecast needs {MINIMUM_HISTORY} daily bars of a symbol; there are {len(bars)}.",
                 todo="Load and publish more of its history.",
             )
+        newest = np.arange(len(bars)) == len(bars) - 1
+        quantiles = self.quantiles(bars, newest)[0]
         prices: Array = float(bars["close_price"].iloc[-1]) * np.exp(quantiles)
         return prices
 
@@ -214,7 +214,8 @@ class QuantileForecaster:
         symbol = str(bars["stock_symbol"].iloc[-1])
         memory = self._memories.get(symbol)
         values = bars[[*PRICE_COLUMNS, "volume"]].to_numpy(float)
-        if memory is None or not memory.holds(dates, values):
+        # a memory that began with other bars, such as none yet of the days to learn from, is of another start
+        if memory is None or memory.start != start or not memory.holds(dates, values):
             memory = self._memories[symbol] = _Memory(start)
         new = np.arange(len(bars)) >= max(start, memory.end)
         early = asked[asked < start]

@@ -127,9 +127,17 @@ def report_dates(path: Path) -> dict[str, npt.NDArray[np.datetime64]]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path).rename(columns=str.lower)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # NA and TRUE are symbols
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("a row has more cells than the header")
+        table = table.rename(columns=str.lower)[["symbol", "date"]]
+        table = table.apply(lambda column: column.str.strip().str.upper())
+        if table.shape[1] != 2 or (table.isna() | (table == "")).to_numpy().any():
+            raise ValueError("a column stands there twice, or a row lacks a symbol or a date")
         dates = pd.to_datetime(table["date"], format="%Y-%m-%d").to_numpy().astype("datetime64[D]")
-        symbols = table["symbol"].astype(str).to_numpy()
+        symbols = table["symbol"].to_numpy(object)
+        if np.isnat(dates).any():
+            raise ValueError("a date is none")
     except (OSError, KeyError, ValueError) as error:
         raise ForecastError(
             f"The file of report dates {path} cannot be read: {error!r}.",
@@ -262,7 +270,7 @@ def _expectations(
         columns["report_kernel_week"][mine] = (whole_weeks * weight).sum(axis=1)
         columns["report_overdue"][mine] = np.median(away, axis=1)
         today = quarter == k
-        usual = np.median(score[reports])
+        usual = np.maximum(np.median(score[reports]), 1e-6)  # 0 where the price stood still
         near = np.sqrt(_kernel(days[today][:, None] - expected, 6.0, weight))
         close_to_it[today] = np.minimum(score[today] / usual, 1.5) * near
     columns["report_passed"] = _largest_so_far(close_to_it, quarter, next_quarter)

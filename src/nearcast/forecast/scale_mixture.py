@@ -53,6 +53,9 @@ LABEL_WEIGHT = 0.3
 ITERATIONS, WARM_ITERATIONS = 150, 60
 """Of L-BFGS, from nothing and from the horizon before."""
 
+LARGEST_SCALE = 1.0
+"""No Student-t is wider than this log return: a price that stands still for months must not lead beyond any sense."""
+
 
 @dataclass(frozen=True)
 class ScaleMixture:
@@ -176,13 +179,21 @@ class ScaleMixture:
     def _distribution(self, table: pd.DataFrame) -> tuple[Array, Array, Array, Parameters]:
         """Return (n, horizons) usual and jump scales and report probabilities, and the horizons' parameters."""
         stacked = {name: np.stack([one[name] for one in self.horizons]) for name in self.horizons[0]}
-        log_scale = self._design(table) @ stacked["scale"].T + stacked["scale_base"]
+        log_scale = _products(self._design(table), stacked["scale"]) + stacked["scale_base"]
         size = table[["log_report_move", "log_report_surprise"]].to_numpy(float)
         base, move, multiple = stacked["jump"].T
         above = base + move * (size[:, :1] - log_scale - 1.3) + multiple * size[:, 1:]
-        jump = np.exp(log_scale + np.logaddexp(0, above))
-        logit = report_design(table) @ stacked["report"].T
-        return np.exp(log_scale), jump, 1 / (1 + np.exp(-logit)), stacked
+        log_jump = log_scale + np.logaddexp(0, above)
+        logit = _products(report_design(table), stacked["report"])
+        usual, jump = (np.exp(np.minimum(x, np.log(LARGEST_SCALE))) for x in (log_scale, log_jump))
+        return usual, jump, 1 / (1 + np.exp(-logit)), stacked
+
+
+def _products(design: Array, coefficients: Array) -> Array:
+    """Return the (n, horizons) products of (n, k) rows with (horizons, k) coefficients."""
+    # neither a matrix product nor a sum over strides: their last bits depend on how many rows there are
+    rows = np.ascontiguousarray(design)
+    return np.stack([(rows * one).sum(axis=1) for one in coefficients], axis=1)
 
 
 def report_design(table: pd.DataFrame) -> Array:

@@ -99,7 +99,9 @@ def _answers(bars: pd.DataFrame, wanted: Mask, forecast: Callable[[Samples], Arr
     """Return the quantiles of the rows ``wanted``: NaN before a symbol's 60th bar."""
     answers = np.full((len(bars), SESSIONS_AHEAD, len(QUANTILE_LEVELS)), np.nan)
     old_enough = bars.groupby("stock_symbol").cumcount().to_numpy() >= MINIMUM_HISTORY - 1
-    answers[wanted & old_enough] = forecast(samples(bars, QUANTILE.window, wanted))
+    asked = wanted & old_enough
+    if asked.any():
+        answers[asked] = forecast(samples(bars, QUANTILE.window, asked))
     return answers[wanted]
 
 
