@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from nearcast.dashboard import delivery, rejected, score
+from nearcast.dashboard import champion, delivery, rejected, score
 from nearcast.dashboard.alerts import MOST, alerts_html
 from nearcast.dashboard.background import Background
 from nearcast.dashboard.cards import style
 from nearcast.dashboard.charts import price_figure
 from nearcast.dashboard.checks import draw_checks
 from nearcast.dashboard.data import Change, Database, History, Overview
+from nearcast.dashboard.fan import draw_fan
 from nearcast.dashboard.header import header_html
 from nearcast.dashboard.hops import hops_html
 from nearcast.errors import NearcastError
@@ -34,6 +35,7 @@ class Sources:
     rejected: Background[rejected.Rejected]
     delivery: Background[delivery.Delivery]
     score: Background[score.Score]
+    champion: Background[champion.Champion]
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class Seen:
     rejected: rejected.Rejected | None
     delivery: delivery.Delivery | None
     score: score.Score | None
+    champion: champion.Champion | None
     problem: str = ""
 
 
-NOTHING = Seen(None, None, None, None)
+NOTHING = Seen(None, None, None, None, None)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -61,6 +64,7 @@ def _sources(_settings: Settings, dsn: str, names: tuple[str | None, ...]) -> So
         Background(lambda: rejected.count_rejected(_settings), rejected.EVERY_S),
         Background(lambda: delivery.read_delivery(_settings), delivery.EVERY_S),
         Background(lambda: score.compute_score(dsn), score.EVERY_S),
+        Background(lambda: champion.read_champion(_settings, dsn), champion.EVERY_S),
     )
 
 
@@ -68,7 +72,12 @@ def sources() -> Sources:
     """Return the shared sources of the current settings. Raises NearcastError when they name no database."""
     settings = load_settings()
     dsn = settings.need("postgres_reader_dsn")
-    names = (settings.aws_endpoint_url, settings.raw_bucket, settings.delivery_stream)
+    names = (
+        settings.aws_endpoint_url,
+        settings.raw_bucket,
+        settings.delivery_stream,
+        settings.mlflow_tracking_uri,
+    )
     return _sources(settings, dsn, names)
 
 
@@ -78,10 +87,11 @@ def look() -> Seen:
         shared = sources()
         change = shared.database.change()
     except NearcastError as error:
-        return Seen(None, None, None, None, _words(error))
-    return Seen(
-        change, shared.rejected.latest(), shared.delivery.latest(), shared.score.latest(change.scored)
-    )
+        return Seen(None, None, None, None, None, _words(error))
+    scored = shared.score.latest(change.scored)
+    # MLflow last: it is the slowest to import, and two threads had better not import the same things at once.
+    model = shared.champion.latest() if scored is not None else None
+    return Seen(change, shared.rejected.latest(), shared.delivery.latest(), scored, model)
 
 
 @st.fragment(run_every=LOOK_S)
@@ -151,7 +161,10 @@ def _draw(database: Database, seen: Seen) -> None:
         st.html(alerts)
     st.html(hops_html(overview, seen.rejected))
     _draw_chart(history)
+    if history.published:
+        _draw_ahead(database, symbol, seen)
     st.html(score.score_html(seen.score, overview))
+    champion.draw_champion(seen.champion)
     st.html(delivery.delivery_html(seen.delivery))
     draw_checks(database)
 
@@ -178,6 +191,18 @@ def _draw_chart(history: History) -> None:
         key="prices",
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
     )
+
+
+def _draw_ahead(database: Database, symbol: str, seen: Seen) -> None:
+    """Draw the fan beside what forecasts of as many sessions ahead were worth."""
+    if not (horizons := score.horizons_html(seen.score)):
+        draw_fan(database.fan(symbol))
+        return
+    left, right = st.columns([3, 2])
+    with left:
+        draw_fan(database.fan(symbol))
+    with right:
+        st.html(horizons)
 
 
 if __name__ == "__main__":

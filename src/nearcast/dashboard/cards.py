@@ -1,8 +1,8 @@
-"""The cards and badges of the page, as HTML; every text is escaped."""
+"""The cards, badges and tables of the page, as HTML; every text is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
@@ -31,6 +31,13 @@ def card(content: Card) -> str:
 def cards(kind: str, contents: Sequence[Card], between: str = "") -> str:
     """Return a row of cards with ``between`` (HTML) between two of them."""
     return f'<div class="nc-row {kind}">{between.join(map(card, contents))}</div>'
+
+
+def table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    return f'<table class="nc-table"><tr>{head}</tr>{body}</table>'
 
 
 @lru_cache

@@ -47,6 +47,29 @@ def missing_weekdays(days: Sequence[date]) -> list[date]:
     return [day for day in between if day.weekday() < 5 and day not in known]
 
 
+def range_breaks(days: Sequence[date]) -> list[dict[str, Any]]:
+    """Return Plotly's breaks of a date axis: weekends, and the weekdays between ``days`` (in order)."""
+    holidays = missing_weekdays(days)
+    return [{"bounds": ["sat", "mon"]}, *([{"values": holidays}] if holidays else [])]
+
+
+def quantile_labels(day: date, top: float, median: float, bottom: float) -> list[dict[str, Any]]:
+    """Return the prices of three quantiles as annotations to the right of a fan's end."""
+    return [
+        {
+            "x": day,
+            "y": price,
+            "text": f"{price:,.2f}",
+            "xanchor": "left",
+            "yanchor": anchor,
+            "xshift": 6,
+            "showarrow": False,
+            "font": {"color": f"rgb({NEXT})", "size": 12},
+        }
+        for price, anchor in ((top, "bottom"), (median, "middle"), (bottom, "top"))
+    ]
+
+
 def _bands(forecasts: list[NextDayForecast], colour: str, suffix: str) -> list[dict[str, Any]]:
     """Return the 95 % and the 80 % band of each day, as floating bars behind the candles."""
     if not forecasts:
@@ -160,12 +183,8 @@ def _volume(bars: list[Bar]) -> dict[str, Any]:
 
 
 def _layout(history: History) -> dict[str, Any]:
-    days = [bar.date for bar in history.bars]
-    end = history.coming.date if history.coming else days[-1]
-    breaks: list[dict[str, Any]] = [{"bounds": ["sat", "mon"]}]
-    holidays = missing_weekdays([*days, end] if end > days[-1] else days)
-    if holidays:
-        breaks.append({"values": holidays})
+    days, coming = [bar.date for bar in history.bars], history.coming
+    end = coming.date if coming else days[-1]
     return {
         "height": 530,
         "margin": {"l": 10, "r": 62, "t": 20, "b": 10},
@@ -177,30 +196,11 @@ def _layout(history: History) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"},
         "xaxis": {
             "range": [days[0] - timedelta(days=1), end + timedelta(days=1 + len(days) // 60)],
-            "rangebreaks": breaks,
+            "rangebreaks": range_breaks([*days, end] if end > days[-1] else days),
             "rangeslider": {"visible": False},
             "anchor": "y2",
         },
         "yaxis": {"domain": PRICE_DOMAIN, "tickprefix": "$"},
         "yaxis2": {"domain": VOLUME_DOMAIN, "nticks": 3},
-        "annotations": _fan_labels(history.coming),
+        "annotations": quantile_labels(coming.date, coming.q975, coming.q500, coming.q025) if coming else [],
     }
-
-
-def _fan_labels(coming: NextDayForecast | None) -> list[dict[str, Any]]:
-    if coming is None:
-        return []
-    places = ((coming.q975, "bottom"), (coming.q500, "middle"), (coming.q025, "top"))
-    return [
-        {
-            "x": coming.date,
-            "y": price,
-            "text": f"{price:,.2f}",
-            "xanchor": "left",
-            "yanchor": anchor,
-            "xshift": 6,
-            "showarrow": False,
-            "font": {"color": f"rgb({NEXT})", "size": 12},
-        }
-        for price, anchor in places
-    ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from nearcast.dashboard.cards import Card, cards
+from nearcast.dashboard.cards import Card, cards, table
 
 if TYPE_CHECKING:
     from nearcast.dashboard.data import CheckResult, CheckRun, Database, QuarantinedRow
@@ -72,7 +71,7 @@ def checks_html(run: CheckRun, results: Sequence[CheckResult], rows: Sequence[Qu
 def results_html(results: Sequence[CheckResult]) -> str:
     """Return the table of every check of the last run."""
     lines = ((one.check_name, one.severity, f"{one.findings:,}", one.example or "") for one in results)
-    return _table(("check", "severity", "findings", "such as"), lines)
+    return table(("check", "severity", "findings", "such as"), lines)
 
 
 def quarantine_html(rows: Sequence[QuarantinedRow]) -> str:
@@ -83,7 +82,7 @@ def quarantine_html(rows: Sequence[QuarantinedRow]) -> str:
     )
     more = rows[0].total - len(rows)
     rest = f'<div class="nc-note">{more:,} more: nearcast lake quarantine</div>' if more else ""
-    return _table(("quarantined row", "version", "reasons", "since"), lines) + rest
+    return table(("quarantined row", "version", "reasons", "since"), lines) + rest
 
 
 def runs_figure(runs: Sequence[CheckRun]) -> dict[str, Any]:
@@ -109,9 +108,3 @@ def runs_figure(runs: Sequence[CheckRun]) -> dict[str, Any]:
             "yaxis": {"rangemode": "tozero", "tickformat": ",d"},
         },
     }
-
-
-def _table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
-    return f'<table class="nc-table"><tr>{head}</tr>{body}</table>'

@@ -21,6 +21,9 @@ STATEMENT_TIMEOUT_MS = 5000
 LIVE_S = 10
 """Seconds after the newest push for which the stream counts as live."""
 
+FAN_SESSIONS = 60
+"""Closes that are shown before the fan."""
+
 LAST = 20
 """Newest rows that the delays are measured over."""
 
@@ -54,6 +57,38 @@ class NextDayForecast:
     q500: float
     q900: float
     q975: float
+
+
+@dataclass(frozen=True)
+class ForecastAhead:
+    """One horizon of a forecast: quantiles of the close of ``date`` in US dollars.
+
+    ``marks`` say what is odd about the bars that it was made from.
+    """
+
+    date: datetime.date
+    horizon: int
+    as_of_date: datetime.date
+    made_at: datetime.datetime
+    last_close: float
+    model_version: str
+    marks: list[str]
+    q025: float
+    q100: float
+    q250: float
+    q500: float
+    q750: float
+    q900: float
+    q975: float
+
+
+@dataclass(frozen=True)
+class Fan:
+    """A symbol's newest bars, and every horizon of its newest forecast, nearest first; none while there is none."""
+
+    symbol: str
+    bars: list[Bar]
+    ahead: list[ForecastAhead]
 
 
 @dataclass(frozen=True)
@@ -213,6 +248,14 @@ class Database:
         bounds = {"after": bars[0].date, "newest": bars[-1].date}
         forecasts = self._read(NextDayForecast, "next_day_forecasts", symbol=symbol, **bounds)
         return History(symbol, bars, forecasts, published=True)
+
+    def fan(self, symbol: str) -> Fan:
+        """Return the newest 60 bars that may be shown, and the newest forecast that was made from one of them."""
+        bars = self._read(Bar, "published_bars", symbol=symbol, sessions=FAN_SESSIONS)
+        if not bars:
+            return Fan(symbol, [], [])
+        bounds = {"oldest": bars[0].date, "newest": bars[-1].date}
+        return Fan(symbol, bars, self._read(ForecastAhead, "newest_forecast", symbol=symbol, **bounds))
 
     def _read(self, kind: type[Row], statement: str, **parameters: Any) -> list[Row]:
         from psycopg.rows import class_row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nearcast.dashboard.cards import Card, cards
+from nearcast.dashboard.cards import Card, cards, table
 from nearcast.errors import NearcastError
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ EVERY_S = 20.0
 
 @dataclass(frozen=True)
 class Score:
-    """The scores, or why there are none."""
+    """The scores by horizon, in sessions; or why there are none."""
 
-    scores: Scores | None = None
+    by_horizon: dict[int, Scores] | None = None
     problem: str = ""
 
 
@@ -27,12 +27,12 @@ def compute_score(dsn: str) -> Score:
     """Score every stored forecast whose day was published; a failure is a value too."""
     import psycopg
 
-    from nearcast.forecast.scores import scores
+    from nearcast.forecast.scores import Choice, record
     from nearcast.source.database import connect
 
     try:
         with connect(dsn) as connection:
-            return Score(scores(connection))
+            return Score(record(connection, Choice(horizon=None)).scores_by("horizon"))
     except NearcastError as error:
         return Score(problem=error.happened)
     except psycopg.Error as error:
@@ -40,18 +40,49 @@ def compute_score(dsn: str) -> Score:
 
 
 def score_html(score: Score | None, overview: Overview) -> str:
-    """Return the cards: the ratio of losses, both coverages, early and late forecasts."""
+    """Return the cards of a next session: the ratio of losses, both coverages, early and late forecasts."""
     return cards("nc-scores", [*_skill_cards(score), _timing_card(overview)])
+
+
+def horizons_html(score: Score | None) -> str:
+    """Return the table of the scores by horizon; nothing while there is none."""
+    if score is None or not score.by_horizon:
+        return ""
+    heading = ("sessions ahead", "scored", "not early", "loss ÷ last close’s", "in 80 %", "in 95 %")
+    lines = (
+        (
+            str(horizon),
+            f"{found.scored:,}",
+            f"{found.late:,}",
+            _ratio(found),
+            _share(found.coverage80),
+            _share(found.coverage95),
+        )
+        for horizon, found in sorted(score.by_horizon.items())
+    )
+    return table(heading, lines)
+
+
+def _ratio(scores: Scores) -> str:
+    if scores.pinball_ratio is None:
+        return "–"
+    if scores.interval is None:
+        return f"{scores.pinball_ratio:.3f}"
+    return f"{scores.pinball_ratio:.3f} ({scores.interval.low:.3f} to {scores.interval.high:.3f})"
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _skill_cards(score: Score | None) -> list[Card]:
     title = "Pinball loss ÷ the last close’s"
     if score is None:
         return [Card(title, "…", ["being computed"])]
-    if score.scores is None:
+    if score.by_horizon is None:
         return [Card(title, "–", [score.problem], tone="bad")]
-    found = score.scores
-    if found.pinball_ratio is None:
+    found = score.by_horizon.get(1)
+    if found is None or found.pinball_ratio is None:
         return [Card(title, "–", ["no forecast day has an outcome yet"])]
     return [
         Card(
@@ -79,8 +110,7 @@ def _ratio_tone(scores: Scores) -> str:
 
 
 def _coverage_card(band: str, share: float | None, scored: int) -> Card:
-    value = "–" if share is None else f"{share:.1%}"
-    return Card(f"Closes within the {band} band", value, [f"should be {band}, over {scored}"])
+    return Card(f"Closes within the {band} band", _share(share), [f"should be {band}, over {scored}"])
 
 
 def _timing_card(overview: Overview) -> Card:
