@@ -45,7 +45,7 @@ def plainly(quantiles: Array, outcomes: Array, horizon: int, minimum: int, windo
             scores = np.maximum(below, above) / width[days]
             seen = days[judged[days]]
             inside = (adapted[seen, low] <= outcomes[seen]) & (outcomes[seen] <= adapted[seen, high])
-            allowed = 1 - promised + STEP * np.sum((1 - promised) - ~inside)
+            allowed = 1 - promised + STEP / horizon * np.sum((1 - promised) - ~inside)
             shift = np.quantile(scores[-window:], np.clip(1 - allowed, 0, 1)) * width[t]
             new[low], new[high] = row[low] - shift, row[high] + shift
         adapted[t] = np.sort(new)

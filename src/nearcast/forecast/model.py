@@ -186,6 +186,14 @@ class QuantileForecaster:
                 answers[rows[asked]] = self._answers(bars.iloc[rows[: asked[-1] + 1]], asked)
         return np.asarray(answers[wanted])
 
+    def use_schedule(self, schedule: Schedule) -> None:
+        """Take newer dates of reports than those of the training; what is remembered of other dates is forgotten."""
+        if dict(schedule).keys() != self.schedule.keys() or any(
+            not np.array_equal(days, self.schedule[symbol]) for symbol, days in schedule.items()
+        ):
+            self.schedule = dict(schedule)
+            self._memories.clear()
+
     def predict(self, bars: pd.DataFrame) -> Array:
         """Return the (10, 7) quantiles of the closes ahead in US dollars, from one symbol's bars by date.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nearcast.errors import ForecastError
+from nearcast.forecast.report_days import report_dates
 from nearcast.forecast.tracking import answering, connect, tracking_uri
 from nearcast.schema import BAR, QUANTILE_COLUMNS
 
@@ -222,13 +223,15 @@ def load_champion(settings: Settings) -> Champion:
             f"There is no champion of {CHAMPION_MODEL} in MLflow.", todo="Run `nearcast train` first."
         )
     with answering(settings):
-        return _champion(tracking_uri(settings), version)
+        forecaster = _forecaster(tracking_uri(settings), version)
+    if settings.report_dates is not None:  # announced since the training
+        forecaster.use_schedule(report_dates(settings.report_dates))
+    return Champion(f"{CHAMPION_MODEL}/{version}", forecaster.predict, frozenset(forecaster.symbols))
 
 
 @lru_cache(maxsize=2)
-def _champion(uri: str, version: str) -> Champion:
-    forecaster = load_forecaster(CHAMPION_MODEL, version)
-    return Champion(f"{CHAMPION_MODEL}/{version}", forecaster.predict, frozenset(forecaster.symbols))
+def _forecaster(uri: str, version: str) -> QuantileForecaster:
+    return load_forecaster(CHAMPION_MODEL, version)
 
 
 def load_forecaster(model: str, version: str) -> QuantileForecaster:

@@ -7,7 +7,6 @@ moved most for the little that was expected, about thirteen weeks after the one 
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +111,6 @@ def report_day_labels(bars: pd.DataFrame, log_return: Array, scheduled: ReportDa
     return labels
 
 
-@cache
 def report_dates(path: Path) -> dict[str, npt.NDArray[np.datetime64]]:
     """Return the sessions that react to reports, by symbol, from a CSV with the columns symbol and date.
 
