@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from nearcast.forecast.objective import LogReturnPinballLoss, PinballLoss
 from torch import Tensor, nn
 
 from nearcast.bench.train import bare_epochs
 from nearcast.forecast.device import COMPILE_STEPS, Capabilities, capabilities, device_settings
 from nearcast.forecast.fit import Batches, Data, FitSettings, Worker, fit, learning_rate_share, share_of
 from nearcast.forecast.network import CnnBiLstm
-from nearcast.forecast.objective import LogReturnPinballLoss, PinballLoss
 from nearcast.forecast.recipes import QUANTILE
 
 BASE = [-2.1, -1.2, -0.6, 0.03, 0.7, 1.3, 2.2]

@@ -19,6 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from nearcast.forecast.objective import PinballLoss, data_of, fit_settings
 from torch import Tensor, nn
 
 from nearcast.errors import ForecastError
@@ -26,7 +27,6 @@ from nearcast.forecast.csv_bars import bars_of_csv
 from nearcast.forecast.fit import Data, FitSettings, fit
 from nearcast.forecast.losses import pinball_loss
 from nearcast.forecast.model import untrained
-from nearcast.forecast.objective import PinballLoss, data_of, fit_settings
 from nearcast.forecast.ray_cluster import ray_cluster
 from nearcast.forecast.ray_train import fit_with_workers
 from nearcast.forecast.recipes import recipe_named
@@ -200,9 +200,10 @@ def test_a_tuning_that_was_killed_is_resumed_and_each_trial_is_one_run(
 
 def test_a_trials_score_is_its_pinball_loss_beside_the_last_closes(netflix: pd.DataFrame) -> None:
     """Judged again from the forecaster's own quantiles."""
+    from nearcast.forecast.objective import fit_in_log_returns
+
     from nearcast.forecast import trial
     from nearcast.forecast.evaluate import LEVELS, baseline_quantiles
-    from nearcast.forecast.objective import fit_in_log_returns
 
     recipe = replace(RECIPE, epochs=1)
     parts = tuning_parts(netflix, recipe, "2018-01-01")
