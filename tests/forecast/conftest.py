@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from nearcast.forecast.model import QuantileForecaster
+from nearcast.forecast.recipes import QUANTILE
 from nearcast.schema import PRICE_COLUMNS
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
 from tests.lake.folder_s3 import BUCKET, folder_s3
+
+TINY = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4, epochs=1, network_seeds=2)
+"""A recipe that is fitted in seconds."""
+
+TRAINED = 600
+"""Bars of NFLX that `tiny_forecaster` has learned from."""
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +38,12 @@ def all_bars() -> pd.DataFrame:
 def netflix(all_bars: pd.DataFrame) -> pd.DataFrame:
     """The 2,699 bars of NFLX."""
     return all_bars[all_bars["stock_symbol"] == "NFLX"].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_forecaster(netflix: pd.DataFrame) -> QuantileForecaster:
+    """A forecaster of the recipe `TINY`, fitted on the first 600 bars of NFLX; to be read only."""
+    return QuantileForecaster.fit(netflix[:TRAINED], TINY)
 
 
 @pytest.fixture(scope="session")
