@@ -59,10 +59,11 @@ def test_held_out_days_are_those_since_a_day_whose_next_close_is_known(all_bars:
             for t in range(MINIMUM_HISTORY - 1, len(mine) - 1)
             if days[t] >= since
         ]
-    symbols, days, closes, returns = zip(*expected, strict=True)
-    assert (test.symbol.tolist(), test.date.tolist()) == (list(symbols), [day.item() for day in days])
-    assert (test.last_close.tolist(), test.log_return) == (list(closes), pytest.approx(np.array(returns)))
-    assert bars["close_price"].to_numpy()[test.rows].tolist() == list(closes)
+    names, dates, last, returns = zip(*expected, strict=True)
+    assert test.symbol.tolist() == list(names)
+    assert test.date.tolist() == [day.item() for day in dates]
+    assert test.last_close.tolist() == bars["close_price"][test.rows].tolist() == list(last)
+    assert test.log_return == pytest.approx(np.array(returns))
     assert test.date[test.symbol == "NFLX"].min() > test.date[test.symbol == "AAPL"].min() == since
 
 
