@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from pydantic import SecretStr
 
 from nearcast.local import postgres as local_postgres
 from nearcast.settings import Settings
+
+# Threads that spin while they wait slow every other process of the machine down; read when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("nearcast", deadline=None)

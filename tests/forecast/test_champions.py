@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import json
 import threading
@@ -22,43 +21,39 @@ from nearcast.errors import ForecastError
 from nearcast.forecast import champions, promotion, registry
 from nearcast.forecast.bars import COLUMNS
 from nearcast.forecast.champions import judge, promote_anyway, promote_if_better, roll_back
+from nearcast.forecast.conformal import adapt
 from nearcast.forecast.due import training_due
-from nearcast.forecast.features import MINIMUM_HISTORY, features
+from nearcast.forecast.features import MINIMUM_HISTORY
 from nearcast.forecast.losses import pinball_loss
-from nearcast.forecast.model import QuantileForecaster, untrained
-from nearcast.forecast.recipes import QUANTILE
+from nearcast.forecast.model import QuantileForecaster
 from nearcast.forecast.registry import CHAMPION_MODEL, load_champion, load_forecaster
 from nearcast.forecast.sessions import sessions
 from nearcast.forecast.tracking import connect
-from nearcast.forecast.windows import samples, skip_columns
-from nearcast.schema import QUANTILE_COLUMNS, QUANTILE_LEVELS
+from nearcast.forecast.windows import samples
+from nearcast.schema import QUANTILE_COLUMNS, QUANTILE_LEVELS, SESSIONS_AHEAD
 from nearcast.settings import Settings
 
-SMALL = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4)
-UNTIL = datetime.date(2015, 6, 1)
+UNTIL = datetime.date(2015, 5, 20)
 
 
 @pytest.fixture(scope="module")
 def bars(netflix: pd.DataFrame) -> pd.DataFrame:
-    """NFLX's first 900 bars: July 2013 at the latest to 2016."""
+    """NFLX's first 900 bars: from 2013 to July 2016."""
     return netflix[:900]
 
 
 @pytest.fixture(scope="module")
-def good(bars: pd.DataFrame) -> QuantileForecaster:
-    """A volatility average with the quantiles of 400 days: what an untrained network forecasts."""
-    learn = samples(bars, SMALL).take(np.arange(400))
-    forecaster = untrained(SMALL, learn, skip_columns(features(bars.head(MINIMUM_HISTORY))))
-    forecaster.trained_until = UNTIL
-    return forecaster
+def good(tiny_forecaster: QuantileForecaster) -> QuantileForecaster:
+    """A forecaster that learned from the first 600 of them."""
+    assert tiny_forecaster.trained_until == UNTIL
+    return tiny_forecaster
 
 
 @pytest.fixture(scope="module")
 def spoilt(good: QuantileForecaster) -> QuantileForecaster:
-    """The same with bands twice as wide."""
-    worse = copy.deepcopy(good)
-    worse.network.head.base *= 2
-    return worse
+    """The same, a part of it three times as wide, and with bands that have not learned of it yet."""
+    wide = [one | {"scale_base": one["scale_base"] + np.log(3)} for one in good.mixture.horizons]
+    return replace(good, mixture=replace(good.mixture, horizons=wide), calibrated_from=UNTIL)
 
 
 @pytest.fixture
@@ -154,14 +149,16 @@ def test_only_a_better_model_replaces_the_champion_and_a_rollback_restores_it(
 
 
 def unseen(one: QuantileForecaster, other: QuantileForecaster, bars: pd.DataFrame) -> tuple[int, float]:
-    """Return the number of days after the training, and the ratio of the losses, from the samples of a training."""
-    every = samples(bars, SMALL)
-    after = every.take(np.flatnonzero(every.date >= np.datetime64(UNTIL)))
-    mine, theirs = (
-        pinball_loss(after.log_return, model.log_return_quantiles(after), np.array(QUANTILE_LEVELS)).sum()
-        for model in (one, other)
-    )
-    return len(after), float(mine / theirs)
+    """Return the number of days after the training, and the ratio of the losses, from the forecasts of all days."""
+    every, losses = samples(bars, one.recipe.window), []
+    outcome = every.log_return[:, 0]
+    after = (every.date >= np.datetime64(UNTIL)) & np.isfinite(outcome)
+    for model in (one, other):
+        quantiles = model.uncalibrated(every)[:, 0]
+        since = every.date >= np.datetime64(model.calibrated_from)
+        quantiles[since] = adapt(quantiles[since], outcome[since], 1)
+        losses.append(pinball_loss(outcome[after], quantiles[after], np.array(QUANTILE_LEVELS)).sum())
+    return int(after.sum()), float(losses[0] / losses[1])
 
 
 def test_two_that_want_to_be_champion_at_once_are_compared_one_after_the_other(
@@ -213,10 +210,10 @@ def test_the_logged_model_has_an_example_and_answers_for_each_symbol_and_horizon
     example = logged.input_example
     assert len(example) >= MINIMUM_HISTORY
     answer = logged.predict(example)
-    quantiles = answer[list(QUANTILE_COLUMNS)].iloc[0].tolist()
-    assert quantiles == pytest.approx(good.predict(example).tolist())
-    three = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX", "MSFT"])]
-    ragged = three[(three["stock_symbol"] != "NFLX") | (three["date"] < "2020-01-01")][COLUMNS]
+    assert answer[list(QUANTILE_COLUMNS)].to_numpy() == pytest.approx(good.predict(example))
+    three = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX", "NVDA"])]
+    recent = three[three["date"] >= "2019-01-01"]
+    ragged = recent[(recent["stock_symbol"] != "NFLX") | (recent["date"] < "2020-01-01")][COLUMNS]
     answer = logged.predict(ragged.sample(frac=1, random_state=1))
     assert list(answer.columns) == [
         "stock_symbol",
@@ -225,12 +222,15 @@ def test_the_logged_model_has_an_example_and_answers_for_each_symbol_and_horizon
         "date",
         *QUANTILE_COLUMNS,
     ]
-    assert answer["horizon"].tolist() == [1] * len(answer)
-    for row in answer.itertuples():
-        mine = ragged[ragged["stock_symbol"] == row.stock_symbol]
-        assert row.as_of_date == mine["date"].max()
-        assert row.date.to_datetime64() == sessions()[sessions() > row.as_of_date.to_datetime64()][0]
-        assert list(row[5:]) == pytest.approx(good.predict(mine).tolist())
+    assert answer["stock_symbol"].unique().tolist() == ["AAPL", "NFLX", "NVDA"]
+    for symbol, rows in answer.groupby("stock_symbol"):
+        mine = ragged[ragged["stock_symbol"] == symbol]
+        as_of = mine["date"].max()
+        assert rows["horizon"].tolist() == list(range(1, SESSIONS_AHEAD + 1))
+        assert rows["as_of_date"].tolist() == [as_of] * SESSIONS_AHEAD
+        following = sessions()[sessions() > as_of.to_datetime64()][:SESSIONS_AHEAD]
+        assert (rows["date"].to_numpy() == following).all()
+        assert rows[list(QUANTILE_COLUMNS)].to_numpy() == pytest.approx(good.predict(mine))
     with pytest.raises(ForecastError, match="no answer for NFLX"):
         logged.unwrap_python_model().predict(None, ragged[ragged["stock_symbol"] == "NFLX"][:59])
 
@@ -242,17 +242,12 @@ def test_a_champion_that_cannot_be_compared_gives_way(
     add: Callable[[QuantileForecaster], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from_before = copy.deepcopy(good)
-    from_before.trained_until = None
-    old, new = add(from_before), add(good)
+    old, new = add(good), add(good)
     promote_anyway(mlflow_home, CHAMPION_MODEL, old, "a start")
-    assert load_forecaster(CHAMPION_MODEL, old).trained_until is None
-    decision = judge(mlflow_home, CHAMPION_MODEL, new, bars)
-    assert (decision.decision, decision.ratio) == ("promoted", None)
-    assert "does not say until when" in decision.reason
-
+    assert load_forecaster(CHAMPION_MODEL, old).trained_until == UNTIL
     monkeypatch.setattr(QuantileForecaster, "load", classmethod(lambda cls, path: cls(gone=path)))
     decision = promote_if_better(mlflow_home, CHAMPION_MODEL, new, bars, good)
+    assert (decision.decision, decision.ratio) == ("promoted", None)
     assert "can no longer make forecasts" in decision.reason
     assert aliases()["champion"] == new
     with pytest.raises(ForecastError, match=f"Version {old} of {CHAMPION_MODEL} cannot be loaded"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,13 +11,12 @@ from click.testing import CliRunner, Result
 from nearcast.cli import cli
 from nearcast.errors import ForecastError
 from nearcast.forecast import recipes
-from nearcast.forecast.recipes import QUANTILE
-from nearcast.schema import QUANTILE_LEVELS
+from nearcast.schema import QUANTILE_LEVELS, SESSIONS_AHEAD
 from nearcast.settings import Settings
+from tests.forecast.conftest import TINY
 from tests.forecast.hudi_table import HudiTable
 
 COMMIT, LATER = "20230925200000000", "20230925200001000"
-SMALL = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4, epochs=1)
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def environment(mlflow_home: Settings, table: HudiTable, monkeypatch: pytest.Mon
     monkeypatch.setenv("NEARCAST_HOME", str(mlflow_home.home))
     monkeypatch.setenv("NEARCAST_MLFLOW_TRACKING_URI", mlflow_home.need("mlflow_tracking_uri"))
     monkeypatch.setenv("NEARCAST_HUDI_BUCKET", mlflow_home.need("hudi_bucket"))
-    monkeypatch.setitem(recipes.RECIPES, "quantile", SMALL)
+    monkeypatch.setitem(recipes.RECIPES, "quantile", TINY)
     return table
 
 
@@ -38,8 +36,8 @@ def run(*arguments: str) -> Result:
 def test_train_then_forecast_print_one_document_with_the_promised_fields(
     environment: HudiTable, all_bars: pd.DataFrame
 ) -> None:
-    two = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX"])].groupby("stock_symbol").head(700)
-    environment.commit(COMMIT, two.groupby("stock_symbol").head(699))
+    two = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX"])].groupby("stock_symbol").head(420)
+    environment.commit(COMMIT, two.groupby("stock_symbol").head(419))
     environment.commit(LATER, two)
     trained = run("train", "--symbol", "NFLX", "--commit", COMMIT, "--json")
     report = json.loads(trained.stdout)
@@ -64,6 +62,7 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
     assert one["date"] > str(last["date"].date()) == one["as_of_date"]
     assert list(one["quantiles"]) == [str(level) for level in QUANTILE_LEVELS]
     assert one["commit"] == LATER
+    assert [ahead["horizon"] for ahead in one["horizons"]] == list(range(1, SESSIONS_AHEAD + 1))
     assert one["horizons"][0] == {"horizon": 1, "date": one["date"], "quantiles": one["quantiles"]}
     assert one["marks"] == []
     assert one["model_version"].endswith(f"/{report['model_version']}")
@@ -71,6 +70,7 @@ def test_train_then_forecast_print_one_document_with_the_promised_fields(
     both = json.loads(run("forecast", "--json").stdout)
     assert [document["symbol"] for document in both["forecasts"]] == ["AAPL", "NFLX"]
     assert both["forecasts"][1] == one
+    assert both["forecasts"][0]["marks"] == ["the model was not trained on AAPL"]
     assert "Next close" in run("forecast").stdout
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -14,16 +13,15 @@ from pydantic import SecretStr
 
 from nearcast.errors import ForecastError
 from nearcast.forecast import tracking
-from nearcast.forecast.recipes import QUANTILE
 from nearcast.forecast.registry import CHAMPION_MODEL, load_champion
 from nearcast.forecast.train import train
 from nearcast.settings import Settings
 from tests.conftest import free_port
+from tests.forecast.conftest import TINY
 from tests.forecast.dagshub_stand_in import ADMIN, OWNER, REPOSITORY, TOKENS, StandIn, running_dagshub
 from tests.forecast.hudi_table import HudiTable
 
 COMMIT = "20230925200000000"
-SMALL = replace(QUANTILE, channels=(4, 8, 4), hidden=(8, 4), head=4, epochs=1)
 SET_BY_DAGSHUB = (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_TRACKING_USERNAME",
@@ -73,15 +71,15 @@ def test_a_run_goes_there_and_the_champion_is_read_back_by_who_may(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    table.commit(COMMIT, netflix[:700])
+    table.commit(COMMIT, netflix[:420])
     said: list[str] = []
-    report = train(settings, SMALL, ["NFLX"], said.append)
+    report = train(settings, TINY, ["NFLX"], said.append)
     champion = load_champion(settings)
     assert champion.model_version == f"{CHAMPION_MODEL}/{report.model_version}"
     assert report.promotion.decision == "promoted"
     logged = mlflow.pyfunc.load_model(f"models:/{CHAMPION_MODEL}@champion")
-    quantiles = logged.unwrap_python_model().forecaster.predict(netflix[:700])
-    assert champion.predict(netflix[:700]).tolist() == quantiles.tolist()
+    quantiles = logged.unwrap_python_model().forecaster.predict(netflix[:420])
+    assert champion.predict(netflix[:420]).tolist() == quantiles.tolist()
 
     # what the MLflow server itself says, past the stand-in
     def held(call: str, **asked: str) -> dict[str, dict[str, object]]:

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from nearcast.errors import ForecastError
 from nearcast.forecast.features import (
-    MOVING_AVERAGES,
+    MOMENTUM_WINDOWS,
     RETURN,
+    VARIANCE_FLOOR,
     WINSOR_MULTIPLE,
     daily_variance,
-    ewma,
     features,
     winsorise,
 )
 from nearcast.forecast.sessions import next_sessions, sessions
+from nearcast.forecast.smoothing import ewma
 from nearcast.schema import PRICE_COLUMNS
 
 
@@ -72,12 +73,17 @@ def test_a_jump_is_capped_by_what_was_usual_before_it(netflix: pd.DataFrame) -> 
     assert (capped == variance).mean() > 0.95
 
 
-def test_returns_and_moving_averages_are_those_of_the_closes(netflix: pd.DataFrame) -> None:
-    table, close = features(netflix), netflix["close_price"].to_numpy(float)
-    assert table[RETURN].iloc[-1] == pytest.approx(np.log(close[-1] / close[-2]))
-    for window in MOVING_AVERAGES:
-        above = close[-1] > close[-window:].mean()
-        assert (table[f"close_over_moving_average_{window}"].iloc[-1] > 0) == above
+@pytest.mark.parametrize("t", [300, 1500, 2698])
+def test_returns_momentum_and_drawdown_are_those_of_the_closes(netflix: pd.DataFrame, t: int) -> None:
+    row, close = features(netflix).iloc[t], netflix["close_price"].to_numpy(float)
+    volatility = np.sqrt(winsorise(daily_variance(netflix))[t - 21 : t + 1].mean() + VARIANCE_FLOOR)
+    assert row[RETURN] == pytest.approx(np.log(close[t] / close[t - 1]))
+    assert row["return_1"] == pytest.approx(row[RETURN] / volatility)
+    for window in MOMENTUM_WINDOWS:
+        move = np.log(close[t] / close[t - window]) / (volatility * np.sqrt(window))
+        assert row[f"momentum_{window}"] == pytest.approx(move)
+        assert row[f"fall_{window}"] == pytest.approx(min(move, 0))
+    assert row["drawdown_250"] == pytest.approx(np.log(close[t] / close[t - 249 : t + 1].max()))
 
 
 def test_the_next_session_of_each_real_day_is_the_next_real_day(netflix: pd.DataFrame) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mean_pinball_loss  # type: ignore[import-untyped]
 
 from nearcast.forecast.baselines import last_close_bands
 from nearcast.forecast.bootstrap import ratio_interval
-from nearcast.forecast.evaluate import baseline_quantiles, evaluate
-from nearcast.forecast.losses import coverage, pinball_loss, pinball_loss_tensor
-from nearcast.forecast.recipes import QUANTILE
-from nearcast.forecast.windows import samples
+from nearcast.forecast.evaluate import baseline_quantiles, evaluate, held_out
+from nearcast.forecast.features import MINIMUM_HISTORY
+from nearcast.forecast.losses import coverage, pinball_loss
 from nearcast.schema import QUANTILE_LEVELS
 
 LEVELS = np.array(QUANTILE_LEVELS)
+BEGINNING = np.datetime64("1970-01-01")
 
 
 def test_the_pinball_loss_equals_scikit_learns_at_each_level() -> None:
@@ -27,8 +26,6 @@ def test_the_pinball_loss_equals_scikit_learns_at_each_level() -> None:
     theirs = [mean_pinball_loss(actual, quantiles[:, k], alpha=level) for k, level in enumerate(LEVELS)]
     mine = pinball_loss(actual, quantiles, LEVELS).mean()
     assert mine == pytest.approx(np.mean(theirs), rel=1e-12)
-    tensors = (torch.tensor(values) for values in (actual, quantiles, LEVELS))
-    assert float(pinball_loss_tensor(*tensors)) == pytest.approx(mine, rel=1e-12)
 
 
 def test_bands_are_the_quantiles_of_the_last_500_returns_and_of_no_later_one(netflix: pd.DataFrame) -> None:
@@ -41,18 +38,39 @@ def test_bands_are_the_quantiles_of_the_last_500_returns_and_of_no_later_one(net
 
 
 def test_the_baseline_judged_against_itself_has_a_ratio_of_one(all_bars: pd.DataFrame) -> None:
-    test = samples(all_bars, QUANTILE)
-    bands = baseline_quantiles(all_bars, test)
+    test = held_out(all_bars, BEGINNING)
+    bands = baseline_quantiles(all_bars, test.rows)
     metrics = evaluate(test, bands, bands)
     assert [metrics[f"pinball_ratio{end}"] for end in ("", "_low", "_high")] == [1.0, 1.0, 1.0]
     assert metrics["coverage80"] == pytest.approx(0.8, abs=0.03)
     assert metrics["coverage95"] == pytest.approx(0.95, abs=0.02)
 
 
+def test_held_out_days_are_those_since_a_day_whose_next_close_is_known(all_bars: pd.DataFrame) -> None:
+    bars = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX"])]
+    bars = bars[(bars["stock_symbol"] == "AAPL") | (bars["date"] >= "2022-12-01")].reset_index(drop=True)
+    since = np.datetime64("2023-01-03")
+    test = held_out(bars, since)
+    expected = []
+    for symbol, mine in bars.groupby("stock_symbol"):
+        days, closes = mine["date"].to_numpy().astype("datetime64[D]"), mine["close_price"].tolist()
+        expected += [
+            (symbol, days[t], closes[t], np.log(closes[t + 1] / closes[t]))
+            for t in range(MINIMUM_HISTORY - 1, len(mine) - 1)
+            if days[t] >= since
+        ]
+    names, dates, last, returns = zip(*expected, strict=True)
+    assert test.symbol.tolist() == list(names)
+    assert test.date.tolist() == [day.item() for day in dates]
+    assert test.last_close.tolist() == bars["close_price"][test.rows].tolist() == list(last)
+    assert test.log_return == pytest.approx(np.array(returns))
+    assert test.date[test.symbol == "NFLX"].min() > test.date[test.symbol == "AAPL"].min() == since
+
+
 def test_knowing_the_outcome_beats_the_baseline_by_far(netflix: pd.DataFrame) -> None:
-    test = samples(netflix, QUANTILE)
+    test = held_out(netflix, BEGINNING)
     told = test.log_return[:, None] + np.linspace(-1e-4, 1e-4, 7)
-    assert evaluate(test, told, baseline_quantiles(netflix, test))["pinball_ratio_high"] < 0.02
+    assert evaluate(test, told, baseline_quantiles(netflix, test.rows))["pinball_ratio_high"] < 0.02
 
 
 def test_the_interval_covers_a_known_ratio_about_95_times_in_100() -> None:

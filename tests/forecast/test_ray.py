@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -23,17 +23,28 @@ from torch import Tensor, nn
 
 from nearcast.errors import ForecastError
 from nearcast.forecast.csv_bars import bars_of_csv
-from nearcast.forecast.fit import Data, FitSettings, fit
+from nearcast.forecast.evaluate import LEVELS, baseline_quantiles
+from nearcast.forecast.features import SLOW_VOLATILITY
+from nearcast.forecast.fit import Data, fit
 from nearcast.forecast.losses import pinball_loss
-from nearcast.forecast.model import untrained
-from nearcast.forecast.objective import PinballLoss, data_of, fit_settings
+from nearcast.forecast.neural import (
+    NeuralQuantiles,
+    Scaler,
+    data,
+    fit_settings,
+    fresh_networks,
+    horizon_loss,
+    skip_features,
+    to_onnx,
+)
+from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY
 from nearcast.forecast.ray_cluster import ray_cluster
 from nearcast.forecast.ray_train import fit_with_workers
 from nearcast.forecast.recipes import recipe_named
 from nearcast.forecast.search_space import configurations
-from nearcast.forecast.trial import tuning_parts
+from nearcast.forecast.trial import fit_and_report, tuning_parts
 from nearcast.forecast.tune import resume
-from nearcast.forecast.windows import chronological_split, samples, skip_columns
+from nearcast.forecast.windows import samples
 from nearcast.settings import Settings
 from tests.forecast.small_tune import RECIPE, SPACE
 
@@ -41,6 +52,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PRICES = ROOT / "data" / "stocks_daily.csv"
 END_S = 20.0
+TEST = "2015-01-01"
+"""The first day that no trial may see."""
 
 
 @pytest.fixture(scope="session")
@@ -82,32 +95,32 @@ class Witness(nn.Module):
         return self.network(*inputs)
 
 
-def prepared(netflix: pd.DataFrame) -> tuple[nn.Module, Data, Data, FitSettings]:
-    """Return a small network without dropout and a small set, always the same."""
-    recipe = replace(RECIPE, dropout=0.0, epochs=2, learning_rate=5e-3)
-    everything = samples(netflix[:800], recipe)
-    learn, judge, _ = (everything.take(rows) for rows in chronological_split(everything.date, 0.8, 0.1))
-    torch.manual_seed(1)
-    forecaster = untrained(recipe, learn, skip_columns_of(netflix))
+@pytest.fixture(scope="module")
+def two_sets(netflix: pd.DataFrame) -> tuple[Data, Data]:
+    """A small set to learn from and one to judge by, with the measured volatility for the expected one."""
+    every = samples(netflix[:480], RECIPE.window)
+    every = every.with_feature(EXPECTED_VOLATILITY, every.features[SLOW_VOLATILITY].to_numpy())
     # an odd number of rows, so that the last batch cannot be halved
-    train = data_of(forecaster, learn.take(torch.arange(len(learn) - 1 + len(learn) % 2).numpy()))
-    return forecaster.network, train, data_of(forecaster, judge), fit_settings(recipe)
+    learn, judge = every.take(np.arange(301)), every.take(np.arange(301, 400))
+    scaler = Scaler.fit(skip_features(learn))
+    return data(learn, scaler), data(judge, scaler)
 
 
-def skip_columns_of(bars: pd.DataFrame) -> list[str]:
-    from nearcast.forecast.features import features
-
-    return skip_columns(features(bars.head(60)))
-
-
-def test_two_workers_fit_what_one_process_fits(ray_home: Path, netflix: pd.DataFrame, tmp_path: Path) -> None:
-    network, train, judge, settings = prepared(netflix)
-    loss = PinballLoss(RECIPE.levels)
+def test_two_workers_fit_what_one_process_fits(
+    ray_home: Path, two_sets: tuple[Data, Data], tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, dropout=0.0, epochs=2, learning_rate=5e-3)
+    train, judge = two_sets
+    network, loss, settings = (
+        fresh_networks(recipe, train)[0],
+        horizon_loss(train.targets[0]),
+        fit_settings(recipe),
+    )
     assert len(train) % 2
     expected = fit(network, loss, train, settings, judge)
 
     told: list[int] = []
-    shared, *_ = prepared(netflix)
+    [shared] = fresh_networks(recipe, train)
     witness = Witness(shared, tmp_path)
     before = nn.utils.parameters_to_vector(shared.parameters()).detach().clone()
     history = fit_with_workers(
@@ -149,8 +162,8 @@ def test_a_tuning_that_was_killed_is_resumed_and_each_trial_is_one_run(
 ) -> None:
     home = mlflow_home.home
     command = [sys.executable, "-m", "tests.forecast.small_tune", "tune"]
-    options = ["--csv", str(PRICES), "--symbol", "NFLX", "--before", "2018-01-01"]
-    options += ["--trials", "4", "--max-epochs", "3", "--seed", "5", "--json"]
+    options = ["--csv", str(PRICES), "--symbol", "NFLX", "--before", TEST]
+    options += ["--trials", "3", "--max-epochs", "3", "--seed", "5", "--json"]
     with subprocess.Popen(
         [*command, *options], env=environment_of(home), cwd=home, stdout=subprocess.PIPE, text=True
     ) as killed:
@@ -160,15 +173,11 @@ def test_a_tuning_that_was_killed_is_resumed_and_each_trial_is_one_run(
             time.sleep(0.05)
         killed.kill()
         assert killed.stdout is not None and killed.stdout.read() == ""
-    done = subprocess.run(
-        [*command, "--resume", "--json"], env=environment_of(home), cwd=home, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    report = asdict(resume(mlflow_home, {RECIPE.name: RECIPE}.__getitem__))
 
-    expected = configurations(replace(RECIPE, epochs=3), SPACE, 4, seed=5)
+    expected = configurations(replace(RECIPE, epochs=3), SPACE, 3, seed=5)
     assert [trial["config"] for trial in report["trials"]] == expected
-    assert report["validation"]["to"] < "2018-01-01"
+    assert report["validation"]["to"] < TEST
     best = min(report["trials"], key=lambda trial: trial["score"])
     assert report["best"] == {
         "config": best["config"],
@@ -198,39 +207,39 @@ def test_a_tuning_that_was_killed_is_resumed_and_each_trial_is_one_run(
         resume(mlflow_home, recipe_named)
 
 
-def test_a_trials_score_is_its_pinball_loss_beside_the_last_closes(netflix: pd.DataFrame) -> None:
-    """Judged again from the forecaster's own quantiles."""
-    from nearcast.forecast import trial
-    from nearcast.forecast.evaluate import LEVELS, baseline_quantiles
-    from nearcast.forecast.objective import fit_in_log_returns
-
+def test_a_trials_score_is_its_pinball_loss_beside_the_last_closes(all_bars: pd.DataFrame) -> None:
+    """Judged again from what ONNX Runtime answers with the network, on two symbols."""
+    two = all_bars[all_bars["stock_symbol"].isin(["AAPL", "NFLX"])].reset_index(drop=True)
     recipe = replace(RECIPE, epochs=1)
-    parts = tuning_parts(netflix, recipe, "2018-01-01")
-    assert (
-        parts.learn.date.max() < parts.judge.date.min() <= parts.judge.date.max() < pd.Timestamp("2018-01-01")
-    )
+    learn, judge, days = tuning_parts(two, recipe, TEST)
+    assert learn.date.max() < judge.date.min() <= judge.date.max() < np.datetime64(TEST)
+    assert judge.symbol.tolist() == days.symbol.tolist() and judge.date.tolist() == days.date.tolist()
+    assert judge.log_return[:, 0] == pytest.approx(days.log_return, rel=1e-9, abs=1e-12)
     reported: list[dict[str, float]] = []
     with pytest.MonkeyPatch.context() as patched:
         import ray.tune
 
         patched.setattr(ray.tune, "report", reported.append)
-        trial.fit_and_report({"configuration": {}}, netflix, recipe, "2018-01-01")
-    torch.manual_seed(recipe.seed)
-    forecaster = untrained(recipe, parts.learn, skip_columns_of(netflix))
-    fit_in_log_returns(forecaster, parts.learn, parts.judge, lambda number, epoch: None)
-    actual = parts.judge.log_return
-    mine = pinball_loss(actual, forecaster.log_return_quantiles(parts.judge), LEVELS).mean()
-    base = pinball_loss(actual, baseline_quantiles(netflix, parts.judge), LEVELS).mean()
+        fit_and_report({"configuration": {}}, two, recipe, TEST)
+
+    scaler = Scaler.fit(skip_features(learn))
+    train = data(learn, scaler)
+    [network] = fresh_networks(recipe, train)
+    fit(network, horizon_loss(train.targets[0]), train, fit_settings(recipe))
+    part = NeuralQuantiles(scaler, to_onnx([network], recipe, skip_features(learn).shape[1]))
+    mine = pinball_loss(judge.log_return[:, 0], part.quantiles(judge)[:, 0], LEVELS).mean()
+    every = baseline_quantiles(two, np.ones(len(two), bool))
+    judged = two["date"].isin(pd.to_datetime(judge.date)).to_numpy()
+    base = pinball_loss(judge.log_return[:, 0], every[judged], LEVELS).mean()
     assert reported[0]["validation_pinball_ratio"] == pytest.approx(mine / base, rel=1e-5)
 
 
 def test_days_from_the_test_on_reach_no_trial(netflix: pd.DataFrame) -> None:
     other = netflix.copy()
-    other.loc[other["date"] >= "2018-01-01", ["open_price", "high_price", "low_price", "close_price"]] *= 3
-    mine, theirs = (tuning_parts(bars, RECIPE, "2018-01-01") for bars in (netflix, other))
-    for name in ("learn", "judge"):
-        for field, values in vars(getattr(mine, name)).items():
-            assert (values == vars(getattr(theirs, name))[field]).all(), field
+    other.loc[other["date"] >= TEST, ["open_price", "high_price", "low_price", "close_price"]] *= 3
+    for mine, theirs in zip(*(tuning_parts(bars, RECIPE, TEST) for bars in (netflix, other)), strict=True):
+        for field, values in vars(mine).items():
+            np.testing.assert_array_equal(values, vars(theirs)[field], field)
     with pytest.raises(ForecastError, match="300 days"):
         tuning_parts(netflix, RECIPE, "2014-01-01")
 

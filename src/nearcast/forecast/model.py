@@ -87,7 +87,7 @@ class QuantileForecaster:
     calibrated_from: datetime.date
     schedule: dict[str, Days] = field(default_factory=dict)
     history: list[Epoch] = field(default_factory=list)
-    _memories: dict[str, _Memory] = field(default_factory=dict, repr=False)
+    _memories: dict[str, _Memory] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def fit(

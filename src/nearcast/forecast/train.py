@@ -105,7 +105,7 @@ def train(
     Raises
     ------
     ForecastError
-        When the lake is empty or holds too few days.
+        When the lake is empty or holds too few days, or there is no champion to tune further that fits the recipe.
     LakeError
         When the commit is not kept, and can no longer be read.
     """
@@ -163,12 +163,18 @@ def _train(
     bars = as_bars(rows)
     schedule: Schedule = report_dates(settings.report_dates) if settings.report_dates else {}
     base = champion_version(settings) if fine_tune else None
+    if fine_tune and base is None:
+        raise ForecastError(
+            "There is no champion whose networks could be tuned further.",
+            todo="Train from nothing, without --fine-tune.",
+        )
     if first is not None:
         schedule, base = first.schedule, first.fine_tuned_from
     start = None
     if base is not None:
         progress(f"Beginning with the networks of version {base}")
         start, tags["fine_tuned_from"] = load_with_networks(settings, base), base
+        _check_sizes(recipe, start.recipe, base)
     fitted = fit_and_judge(bars, recipe, workers, settings.home, schedule=schedule, start=start, say=progress)
     progress(f"Logging to MLflow at {tracking_uri(settings)}")
     run_id, version = _log(settings, bars, tags, fitted)
@@ -186,6 +192,18 @@ def _train(
         decision,
         differences(first, fitted.metrics) if first else None,
     )
+
+
+def _check_sizes(recipe: Recipe, of_start: Recipe, version: str) -> None:
+    """Refuse to tune networks further that are not of the recipe's sizes: they would stay what they are."""
+    sizes = ("channels", "hidden", "head", "network_seeds")
+    other = [name for name in sizes if getattr(recipe, name) != getattr(of_start, name)]
+    if other:
+        raise ForecastError(
+            f"The networks of version {version} are of another size than the recipe's: {', '.join(other)}.",
+            kept="Nothing was trained.",
+            todo="Train from nothing, without --fine-tune.",
+        )
 
 
 def fit_and_judge(

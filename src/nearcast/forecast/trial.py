@@ -104,7 +104,8 @@ def fit_and_report(config: dict[str, Any], bars: pd.DataFrame, recipe: Recipe, b
 
     tried = configured(recipe, config["configuration"])
     learn, judge, days = tuning_parts(bars, tried, before)
-    baseline = baseline_quantiles(bars, np.r_[days.rows, np.zeros(len(bars) - len(days.rows), bool)])
+    _, test = tuning_days(bars, tried, before)
+    baseline = baseline_quantiles(bars[bars["date"] < str(test)].reset_index(drop=True), days.rows)
     baseline_loss = float(np.mean(pinball_loss(days.log_return, baseline, LEVELS)))
     scaler = Scaler.fit(skip_features(learn))
     train, validation = data(learn, scaler), data(judge, scaler)

@@ -20,7 +20,7 @@ from nearcast.forecast.backtest.mlflow_log import EXPERIMENT, log_backtest
 from nearcast.forecast.backtest.report.through_time import coverage_through_time, cumulative_gain
 from nearcast.forecast.backtest.report.write import write_report
 from nearcast.forecast.backtest.run import Run
-from nearcast.forecast.registry import connect
+from nearcast.forecast.tracking import connect
 from nearcast.settings import Settings
 
 PICTURES = {

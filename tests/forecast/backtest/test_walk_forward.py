@@ -19,7 +19,7 @@ from nearcast.forecast.backtest.days import forecast_days
 from nearcast.forecast.backtest.fold import answer
 from nearcast.forecast.backtest.judge import judge
 from nearcast.forecast.backtest.losses import common
-from nearcast.forecast.backtest.models import chosen_models, model_named
+from nearcast.forecast.backtest.models import CHAMPION, QUICK, chosen_models, model_named, models
 from nearcast.forecast.backtest.run import Run, walk_forward
 from nearcast.schema import QUANTILE_LEVELS
 from tests.forecast.backtest import tiny
@@ -255,6 +255,9 @@ def test_forecast_days_leave_out_a_symbol_without_a_session_in_the_range(two: pd
 
 def test_models_are_chosen_once_each_and_all_is_every_one() -> None:
     notes: list[str] = []
-    assert chosen_models([], notes.append)[-1] == "last_close"
+    assert chosen_models([], notes.append) == list(QUICK) and {CHAMPION, "last_close"} < set(QUICK)
     assert chosen_models([NAMES[0], "last_close", NAMES[0]], notes.append) == [NAMES[0], "last_close"]
-    assert {model_named(name).name for name in chosen_models(["all"], notes.append)} >= {"last_close"}
+    everything = chosen_models(["all"], notes.append)
+    assert set(QUICK) < set(everything) <= set(models())
+    assert len(notes) == len(models()) - len(everything)
+    assert [model_named(name).name for name in everything] == everything

@@ -14,7 +14,8 @@ from nearcast.cli import cli
 from nearcast.errors import ForecastError
 from nearcast.forecast.levels import recipe
 from nearcast.forecast.levels.train import REGISTERED_MODEL
-from nearcast.forecast.registry import connect, load_champion
+from nearcast.forecast.registry import load_champion
+from nearcast.forecast.tracking import connect
 from nearcast.settings import Settings
 from tests.forecast.hudi_table import HudiTable
 
