@@ -7,6 +7,7 @@ import json
 
 import lightgbm
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.metrics import mean_pinball_loss  # type: ignore[import-untyped]
 
@@ -17,6 +18,8 @@ from nearcast.forecast.model import QuantileForecaster
 from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY, TREE_FEATURES, VOLATILITIES
 from nearcast.forecast.windows import Samples, relative_features
 from nearcast.schema import QUANTILE_LEVELS, SESSIONS_AHEAD
+
+Array = npt.NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +34,17 @@ def fitted(learn: Samples) -> QuantileBoosting:
     return QuantileBoosting.fit(learn, 1, horizons=2)
 
 
-def hand_made_scale(mine: Samples, horizon: int) -> np.ndarray:
+def hand_made_scale(mine: Samples, horizon: int) -> Array:
     """Return what the returns are measured in: from the next session's volatility to the slow one."""
     expected, slow = (
         np.exp(mine.features[name].to_numpy()) for name in (EXPECTED_VOLATILITY, SLOW_VOLATILITY)
     )
     weight = 1 - 0.05 * min(horizon, 8)
-    return np.sqrt(horizon) * expected**weight * slow ** (1 - weight)
+    scale: Array = np.sqrt(horizon) * expected**weight * slow ** (1 - weight)
+    return scale
 
 
-def inputs(mine: Samples) -> np.ndarray:
+def inputs(mine: Samples) -> Array:
     relative = mine.features[EXPECTED_VOLATILITY].to_numpy() - mine.features[SLOW_VOLATILITY].to_numpy()
     return np.column_stack([relative_features(mine.features, TREE_FEATURES, VOLATILITIES), relative])
 

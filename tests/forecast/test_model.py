@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,15 +92,14 @@ def test_no_later_bar_changes_a_sample_or_an_uncalibrated_quantile_by_a_bit(
     np.testing.assert_array_equal(after.windows[:until], before.windows[:until])
     for horizon in range(1, SESSIONS_AHEAD + 1):  # what came is known up to the day
         known = max(until - horizon, 0)
-        outcomes = (one.log_return[:known, horizon - 1] for one in (after, before))
-        np.testing.assert_array_equal(*outcomes)
+        np.testing.assert_array_equal(after.log_return[:known, :horizon], before.log_return[:known, :horizon])
     known = until - 1
     np.testing.assert_array_equal(after.range_volatility[:known], before.range_volatility[:known])
-    expected = [tiny_forecaster.volatility.predict(one.features[:until]) for one in (after, before)]
-    np.testing.assert_array_equal(*expected)
+    expected = tiny_forecaster.volatility.predict(before.features[:until])
+    np.testing.assert_array_equal(tiny_forecaster.volatility.predict(after.features[:until]), expected)
     newest = np.arange(max(until - 3, 0), until)
-    mine = [tiny_forecaster.uncalibrated(one.take(newest)) for one in (after, before)]
-    np.testing.assert_array_equal(*mine)
+    mine = tiny_forecaster.uncalibrated(before.take(newest))
+    np.testing.assert_array_equal(tiny_forecaster.uncalibrated(after.take(newest)), mine)
 
 
 @settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
@@ -163,8 +163,7 @@ def test_what_it_remembers_changes_no_answer(
     for count in (80, 650, 651, 652, 600, 660, 100, 101, 655):  # it has calibrated from the 101st bar on
         expected = float(bars["close_price"][count - 1]) * np.exp(answers[count - 1])
         np.testing.assert_array_equal(prices(count), expected)
-    corrected = bars.copy()
-    corrected.loc[640, "close_price"] *= 1.01
+    corrected = altered(bars, "close_price", 640, 1.01 * float(bars["close_price"][640]))
     again = prices(655, fresh(tiny_forecaster), corrected)
     np.testing.assert_array_equal(prices(655, used, corrected), again)
     assert (again != prices(655)).any()
@@ -293,7 +292,7 @@ def test_a_bar_that_is_none_is_refused_also_by_a_forecaster_that_was_used(
     broken = altered(bars, column, row, value)
     if column == "volume" and np.isfinite(value):  # no share changed hands
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", RuntimeWarning)
             quantiles = samples_of_symbol(broken, TINY.window)
         assert np.isfinite(quantiles.features.to_numpy()).all()
         return
@@ -314,7 +313,7 @@ def standing_still(bars: pd.DataFrame, first: int, volume: int) -> pd.DataFrame:
     return still
 
 
-STRANGE = {
+STRANGE: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "a price that never moved": lambda bars: standing_still(bars, 0, 1000),
     "a share that is not traded": lambda bars: standing_still(bars, 0, 0),
     "a price that has come to a stand": lambda bars: standing_still(bars, 400, 0),
@@ -328,7 +327,7 @@ STRANGE = {
 }
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("name", STRANGE)
 def test_strange_prices_give_finite_ascending_quantiles_without_a_warning(
     tiny_forecaster: QuantileForecaster, bars: pd.DataFrame, name: str

@@ -6,6 +6,7 @@ import dataclasses
 
 import lightgbm
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -31,7 +32,7 @@ def learn(all_bars: pd.DataFrame) -> Samples:
     return samples(two.groupby("stock_symbol").head(319).reset_index(drop=True), TINY.window)
 
 
-def stretches(learn: Samples) -> list[np.ndarray]:
+def stretches(learn: Samples) -> list[npt.NDArray[np.int64]]:
     """Return the samples of each fifth of the days."""
     days = np.array_split(np.unique(learn.date), PARTS)
     return [np.flatnonzero(np.isin(learn.date, mine)) for mine in days]
@@ -70,17 +71,19 @@ def test_the_trees_are_those_of_lightgbms_own_regressor(
     mine = tiny_samples.take(np.arange(540))
     table = relative_features(mine.features, TREE_FEATURES, VOLATILITIES)
     slow = mine.features[SLOW_VOLATILITY].to_numpy()
-    settings = {"verbosity": -1, "n_jobs": 1, "deterministic": True, "random_state": TINY.seed}
     direct = lightgbm.LGBMRegressor(
         n_estimators=ROUNDS,
         learning_rate=PARAMETERS["learning_rate"],
         num_leaves=PARAMETERS["num_leaves"],
-        min_child_samples=540 // 6 if 540 // 6 < 100 else 100,
+        min_child_samples=min(PARAMETERS["min_data_in_leaf"], 540 // 6),
         colsample_bytree=PARAMETERS["feature_fraction"],
         subsample=PARAMETERS["bagging_fraction"],
         subsample_freq=PARAMETERS["bagging_freq"],
         reg_lambda=PARAMETERS["lambda_l2"],
-        **settings,
+        random_state=TINY.seed,
+        n_jobs=1,
+        deterministic=True,
+        verbosity=-1,
     ).fit(table, mine.range_volatility - slow)
     expected = direct.booster_.predict(table) + slow
     np.testing.assert_allclose(tiny_forecaster.volatility.predict(mine.features), expected, rtol=1e-12)
@@ -99,7 +102,7 @@ def test_it_forecasts_real_days_that_it_has_not_seen_better_than_the_last_value_
     )
     model, cross_fitted = RangeVolatility.fit(train, 1)
 
-    def error(forecast: np.ndarray, of: Samples = test) -> float:
+    def error(forecast: npt.NDArray[np.float64], of: Samples = test) -> float:
         return float(np.sqrt(np.mean((forecast - of.range_volatility) ** 2)))
 
     mine = error(model.predict(test.features))

@@ -75,7 +75,7 @@ def company(reports: npt.NDArray[np.datetime64]) -> pd.DataFrame:
 
 def returns(bars: pd.DataFrame) -> Array:
     """Return the daily log returns, 0 on the first day."""
-    return np.r_[0.0, np.diff(np.log(bars["close_price"].to_numpy(float)))]
+    return np.diff(np.log(bars["close_price"].to_numpy(float)), prepend=np.log(bars["close_price"].iloc[0]))
 
 
 def days_of(bars: pd.DataFrame) -> npt.NDArray[np.datetime64]:
@@ -226,7 +226,7 @@ def test_dates_of_the_future_are_announced(company: pd.DataFrame) -> None:
     assert report_day_features(company, returns(company), scheduled)["report_scheduled"][-1] == 1
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("volume", [0, 1000])
 def test_a_price_that_stands_still_has_no_reports_and_no_warnings(company: pd.DataFrame, volume: int) -> None:
     still = company.assign(**dict.fromkeys(PRICE_COLUMNS, 10.0), volume=volume)
