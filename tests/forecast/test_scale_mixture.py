@@ -202,13 +202,23 @@ def test_the_parameters_of_simulated_returns_are_found_again() -> None:
     shrunk = 1.02  # by the ridge
     np.testing.assert_allclose(one["scale"] * shrunk, list(TRUE_SCALE.values()), atol=0.04)
     assert np.exp(one["scale_base"]) == pytest.approx(0.015, rel=0.08)
-    assert one["freedom"] == pytest.approx(5, abs=1.2)
     assert one["shift"] == pytest.approx(0.1, abs=0.05)
     usual, jump, probability, _ = model._distribution(made.features)
     reports = made.features["report_scheduled"].to_numpy() == 1
     assert probability[reports].mean() > 0.85  # the penalty holds it back from 1
     assert probability[~reports].mean() < 0.03
     assert np.median(jump[reports] / usual[reports]) == pytest.approx(JUMP, rel=0.25)
+
+    def likelihood(freedom: float) -> float:
+        """Return the mean log likelihood of what is known, by SciPy, with other degrees of freedom."""
+        s, j, p, r = (x[:7000, 0] for x in (usual, jump, probability, simulated(8000).log_return))
+        core = stats.t.pdf(r, freedom, loc=s * one["shift"], scale=s)
+        report = stats.t.pdf(r, one["jump_freedom"], loc=j * one["jump_shift"], scale=j)
+        return float(np.log((1 - p) * core + p * report).mean())
+
+    freedom = float(one["freedom"])
+    assert freedom == pytest.approx(5, abs=1.2)
+    assert likelihood(freedom) > max(likelihood(freedom - 0.4), likelihood(freedom + 0.4))
     quantiles = model.quantiles(made)[:, 0]
     for kind in (reports, ~reports):
         below = (simulated(8000).log_return[kind, :1] <= quantiles[kind]).mean(axis=0)
