@@ -47,10 +47,8 @@ def test_forecasts_and_freshness_are_those_of_the_next_session(
         "before_publication": sum(index % 3 == 0 for index in as_of),
     }
     assert count(empty_database, "not_forecast", live) == 3
-
-    monkeypatch.setattr(
-        "nearcast.demo.report.raw_seconds", lambda *_: []
-    )  # of the bucket, not of a statement
+    # the time of a raw object comes from the bucket, not from a statement
+    monkeypatch.setattr("nearcast.demo.report.raw_seconds", lambda *_: [])
     found = freshness(empty_database, live, SINCE)
     assert found["lake"] == {"p50": 1.0, "p95": 1.0, "max": 1.0}
     assert found["forecast"] == {"p50": 12.0, "p95": 12.0, "max": 12.0}
