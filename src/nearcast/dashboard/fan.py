@@ -96,7 +96,7 @@ def _closes(bars: list[Bar]) -> dict[str, Any]:
 
 
 def _median(ahead: list[ForecastAhead]) -> dict[str, Any]:
-    """Return the median from the last close on; the last close itself has nothing to tell but its price."""
+    """Return the median from the last close on; the last close itself has no bands."""
     return {
         "type": "scatter",
         "name": "median",
@@ -109,7 +109,7 @@ def _median(ahead: list[ForecastAhead]) -> dict[str, Any]:
         ],
         "line": {"color": f"rgb({NEXT})", "width": 2},
         "marker": {"size": [0, *(5 for _ in ahead)]},
-        "hovertemplate": ["<extra></extra>", *(HOVER for _ in ahead)],
+        "hovertemplate": ["%{y:,.2f}", *(HOVER for _ in ahead)],
     }
 
 
