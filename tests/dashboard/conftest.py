@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,19 +81,34 @@ class World:
         )
 
     def forecast(
-        self, symbol: str, as_of: datetime.date, day: datetime.date, *, at: float = 0.0, model: str = "1"
+        self,
+        symbol: str,
+        as_of: datetime.date,
+        day: datetime.date,
+        *,
+        at: float = 0.0,
+        model: str = "1",
+        horizon: int = 1,
+        marks: Sequence[str] = (),
     ) -> None:
-        """Store a forecast of ``day``: bands of 5 % and 2 % around the close of ``as_of``."""
-        last = self.close(symbol, as_of)
-        quantiles = [last * factor for factor in (0.95, 0.98, 0.99, 1.0, 1.01, 1.02, 1.05)]
+        """Store a forecast of ``day``: bands of 5 %, 2 % and 1 % around the close of ``as_of``, wider when farther."""
+        last, width = self.close(symbol, as_of), horizon**0.5
+        quantiles = [last * (1 + width * off) for off in (-0.05, -0.02, -0.01, 0.0, 0.01, 0.02, 0.05)]
         self.connection.execute(
             f"""
             INSERT INTO nearcast.forecasts
-            VALUES (%s, %s, 1, %s, timestamptz '2024-01-01 UTC' + make_interval(secs => %s), %s,
-                '20240101000000000', %s, {", ".join(["%s"] * 7)})
+            VALUES (%s, %s, %s, %s, timestamptz '2024-01-01 UTC' + make_interval(secs => %s), %s,
+                '20240101000000000', %s, {", ".join(["%s"] * 7)}, %s)
             """.encode(),
-            (symbol, day, as_of, at, model, last, *quantiles),
+            (symbol, day, horizon, as_of, at, model, last, *quantiles, list(marks)),
         )
+
+    def forecast_ahead(self, symbol: str, as_of: datetime.date, horizons: int = 10, **stored: Any) -> None:
+        """Store a forecast of each of the next sessions, as `forecast` does."""
+        days = self.days(symbol)
+        following = days[days.index(as_of) + 1 :][:horizons]
+        for horizon, day in enumerate(following, start=1):
+            self.forecast(symbol, as_of, day, horizon=horizon, **stored)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Run a query of a test."""

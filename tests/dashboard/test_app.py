@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 import streamlit
 from streamlit.testing.v1 import AppTest
 
 import nearcast.dashboard
+from nearcast.dashboard.champion import Champion
+from nearcast.forecast.scores import Choice, scores
 from tests.conftest import free_port
 from tests.dashboard.conftest import World
 
@@ -107,8 +111,52 @@ def test_the_score_says_that_days_are_too_few_and_how_many_were_late(world: Worl
     page.run()
     run_until(page, lambda: "being computed" not in html(page))
     shown = html(page)
-    assert "10 days: too few yet" in shown
+    assert "10 forecasts: too few days yet" in shown
     assert ">7</div>" in shown and "3 stored after it" in shown
+
+
+def test_the_record_by_sessions_ahead_and_the_fan_are_on_the_page(world: World, page: AppTest) -> None:
+    days = world.days()
+    for index, day in enumerate(days[:85]):
+        world.publish("NFLX", day, at=10.0 * index)
+    for index in range(72, 85):
+        world.forecast_ahead("NFLX", days[index], horizons=5, at=10.0 * index + 1, marks=["<odd>"])
+    page.run()
+    page.selectbox("symbol").select("NFLX").run()
+    run_until(page, lambda: "The record by sessions ahead" in html(page))
+    shown = html(page)
+    with psycopg.connect(world.reader_dsn) as connection:
+        for horizon in range(1, 6):
+            found = scores(connection, Choice(horizon=horizon))
+            assert (
+                f"<td>{horizon}</td><td>{found.scored}</td><td>0</td><td>{found.pinball_ratio:.3f}</td>"
+                in shown
+            )
+    assert "The next 5 sessions" in shown and "&lt;odd&gt;" in shown and "<odd>" not in shown
+    assert "marked: see the next sessions" in shown
+    fan = json.loads(page.get("plotly_chart")[1].proto.spec)["data"]
+    median = next(trace for trace in fan if trace["name"] == "median")
+    assert median["x"] == [str(day) for day in days[84:90]]
+
+
+def test_the_page_does_not_wait_for_mlflow(
+    world: World, page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+
+    def slow(*_: object) -> Champion:
+        answer.wait(30)
+        return Champion(problem="MLflow is <away>.")
+
+    monkeypatch.setattr("nearcast.dashboard.champion.read_champion", slow)
+    page.run()
+    run_until(page, lambda: "being computed" not in html(page))
+    for _ in range(3):
+        page.run()
+    assert "MLflow is being asked" in html(page) and len(page.get("plotly_chart")) == 1
+    answer.set()
+    run_until(page, lambda: "MLflow is &lt;away&gt;." in html(page))
+    assert len(page.get("plotly_chart")) == 1 and not page.exception
 
 
 def test_what_aws_cannot_tell_is_not_hidden(page: AppTest) -> None:

@@ -42,6 +42,7 @@ def netflix(all_bars: pd.DataFrame) -> pd.DataFrame:
     return all_bars[all_bars["stock_symbol"] == "NFLX"].reset_index(drop=True)
 
 
+<<<<<<< HEAD
 @pytest.fixture(scope="session")
 def tiny_forecaster(netflix: pd.DataFrame) -> QuantileForecaster:
     """A forecaster of the recipe `TINY`, fitted on the first 600 bars of NFLX; to be read only."""
@@ -65,6 +66,8 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+=======
+>>>>>>> dash
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a home of its own, the current folder, with a bucket and the path of an MLflow database."""

@@ -161,8 +161,7 @@ def _draw(database: Database, seen: Seen) -> None:
         st.html(alerts)
     st.html(hops_html(overview, seen.rejected))
     _draw_chart(history)
-    if history.published:
-        _draw_ahead(database, symbol, seen)
+    _draw_ahead(database, symbol, seen)
     st.html(score.score_html(seen.score, overview))
     champion.draw_champion(seen.champion)
     st.html(delivery.delivery_html(seen.delivery))

@@ -33,6 +33,14 @@ def cards(kind: str, contents: Sequence[Card], between: str = "") -> str:
     return f'<div class="nc-row {kind}">{between.join(map(card, contents))}</div>'
 
 
+def section(title: str, text: str) -> str:
+    """Return a heading with a few words beside it."""
+    return (
+        f'<div class="nc-head"><span class="nc-section">{escape(title)}</span>'
+        f'<span class="nc-small">{escape(text)}</span></div>'
+    )
+
+
 def table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return a table."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)

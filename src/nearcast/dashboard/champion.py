@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nearcast.forecast.drift import Sign
     from nearcast.settings import Settings
 
-EVERY_S = 30.0
+EVERY_S = 60.0
 
 
 @dataclass(frozen=True)

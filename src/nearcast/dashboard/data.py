@@ -51,6 +51,7 @@ class NextDayForecast:
     as_of_date: datetime.date
     last_close: float
     model_version: str
+    marks: list[str]
     late: bool
     q025: float
     q100: float

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from nearcast.dashboard.cards import section
 from nearcast.dashboard.charts import NEXT, quantile_labels, range_breaks
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def draw_fan(fan: Fan) -> None:
 def heading_html(fan: Fan) -> str:
     """Return what the fan is made from, and its marks."""
     if not fan.ahead:
-        return _heading("The next sessions", "no forecast is stored yet")
+        return section("The next sessions", "no forecast is stored yet")
     first, count = fan.ahead[0], len(fan.ahead)
     title = f"The next {count} sessions" if count > 1 else "The next session"
     known = sum(bar.date > first.as_of_date for bar in fan.bars)
     since = f", {known} published since" if known else ""
     made = f"from the close of {first.as_of_date:%a %d %b %Y}{since} · model {first.model_version}"
-    return _heading(title, made) + marks_html(first.marks)
+    return section(title, made) + marks_html(first.marks)
 
 
 def marks_html(marks: list[str]) -> str:
@@ -64,13 +65,6 @@ def fan_figure(fan: Fan) -> Figure:
 
     bands = [_band(fan.ahead, *band) for band in BANDS]
     return Figure(data=[*bands, _closes(fan.bars), _median(fan.ahead)], layout=_layout(fan))
-
-
-def _heading(title: str, text: str) -> str:
-    return (
-        f'<div class="nc-head"><span class="nc-section">{escape(title)}</span>'
-        f'<span class="nc-small">{escape(text)}</span></div>'
-    )
 
 
 def _band(ahead: list[ForecastAhead], name: str, low: str, high: str, opacity: float) -> dict[str, Any]:
@@ -102,7 +96,7 @@ def _closes(bars: list[Bar]) -> dict[str, Any]:
 
 
 def _median(ahead: list[ForecastAhead]) -> dict[str, Any]:
-    """Return the median from the last close on; the last close itself has nothing to tell but its price."""
+    """Return the median from the last close on; the last close itself has no bands."""
     return {
         "type": "scatter",
         "name": "median",
@@ -115,7 +109,7 @@ def _median(ahead: list[ForecastAhead]) -> dict[str, Any]:
         ],
         "line": {"color": f"rgb({NEXT})", "width": 2},
         "marker": {"size": [0, *(5 for _ in ahead)]},
-        "hovertemplate": ["<extra></extra>", *(HOVER for _ in ahead)],
+        "hovertemplate": ["%{y:,.2f}", *(HOVER for _ in ahead)],
     }
 
 

@@ -55,10 +55,12 @@ def _coming(history: History) -> str:
     coming = history.coming
     if coming is None:
         return _small("The forecast of the next session is not stored yet.")
-    return _small(
+    marked = '<span class="nc-badge warn">marked: see the next sessions</span>' if coming.marks else ""
+    text = (
         f"Forecast for {coming.date:%a %d %b}: {coming.q500:,.2f}, "
         f"with 80 % between {coming.q100:,.2f} and {coming.q900:,.2f} · model {coming.model_version}"
     )
+    return _small(text) + marked
 
 
 def _small(text: str) -> str:

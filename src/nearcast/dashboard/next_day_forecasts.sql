@@ -1,6 +1,6 @@
 -- One forecast for each day after %(after)s, made from days up to %(newest)s alone: the last one that was stored
 -- before the day was first published, else the first of the late ones.
-SELECT DISTINCT ON (date) date, as_of_date, last_close, model_version, late, q025, q100, q500, q900, q975
+SELECT DISTINCT ON (date) date, as_of_date, last_close, model_version, marks, late, q025, q100, q500, q900, q975
 FROM (
     SELECT forecasts.*, coalesce(made_at >= first_published_at, false) AS late
     FROM nearcast.forecasts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nearcast.dashboard.cards import Card, cards, table
+from nearcast.dashboard.cards import Card, cards, section, table
 from nearcast.errors import NearcastError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def horizons_html(score: Score | None) -> str:
     """Return the table of the scores by horizon; nothing while there is none."""
     if score is None or not score.by_horizon:
         return ""
-    heading = ("sessions ahead", "scored", "not early", "loss ÷ last close’s", "in 80 %", "in 95 %")
+    heading = ("ahead", "scored", "not early", "loss ÷ last close’s", "in 80 %", "in 95 %")
     lines = (
         (
             str(horizon),
@@ -60,7 +60,8 @@ def horizons_html(score: Score | None) -> str:
         )
         for horizon, found in sorted(score.by_horizon.items())
     )
-    return table(heading, lines)
+    title = section("The record by sessions ahead", "every symbol; not early: stored after publication")
+    return f'<div class="nc-numbers">{title}{table(heading, lines)}</div>'
 
 
 def _ratio(scores: Scores) -> str:
@@ -98,7 +99,7 @@ def _skill_cards(score: Score | None) -> list[Card]:
 
 def _interval_note(scores: Scores) -> str:
     if scores.interval is None:
-        return f"{scores.scored} days: too few yet for an interval"
+        return f"{scores.scored} forecasts: too few days yet for an interval"
     return f"95 % interval {scores.interval.low:.3f} to {scores.interval.high:.3f}, {scores.scored} forecasts"
 
 

@@ -44,14 +44,15 @@ class Champion:
 
 
 class FineTunedChampion(Champion):
-    """The same, the networks fitted in its first fold and tuned further in each after it."""
+    """The same, with networks that were fitted to all but the newest year and are tuned further on all."""
 
     name = "champion_fine_tuned"
 
     def fit(self, bars: pd.DataFrame) -> None:
-        """Fit every part; the networks begin from those of the years before."""
+        """Fit every part; the networks begin from those of the years before, where there are any."""
         before = bars[bars["date"] < bars["date"].max() - np.timedelta64(365, "D")].reset_index(drop=True)
-        start = QuantileForecaster.fit(before, QUANTILE)
+        enough = len(before) and before["stock_symbol"].value_counts().max() > MINIMUM_HISTORY
+        start = QuantileForecaster.fit(before, QUANTILE) if enough else None
         self._forecaster = QuantileForecaster.fit(bars, QUANTILE, start=start)
         self.history = self._forecaster.history
 
