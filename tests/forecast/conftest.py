@@ -42,7 +42,6 @@ def netflix(all_bars: pd.DataFrame) -> pd.DataFrame:
     return all_bars[all_bars["stock_symbol"] == "NFLX"].reset_index(drop=True)
 
 
-<<<<<<< HEAD
 @pytest.fixture(scope="session")
 def tiny_forecaster(netflix: pd.DataFrame) -> QuantileForecaster:
     """A forecaster of the recipe `TINY`, fitted on the first 600 bars of NFLX; to be read only."""
@@ -56,18 +55,6 @@ def tiny_samples(tiny_forecaster: QuantileForecaster, netflix: pd.DataFrame) -> 
     return made.with_feature(EXPECTED_VOLATILITY, tiny_forecaster.volatility.predict(made.features))
 
 
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without runs: making its tables takes seconds, copying it none."""
-    import mlflow
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-=======
->>>>>>> dash
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a home of its own, the current folder, with a bucket and the path of an MLflow database."""
