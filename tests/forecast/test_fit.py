@@ -109,32 +109,6 @@ def test_each_horizon_has_its_weight_and_an_unknown_outcome_counts_for_nothing()
     assert float(LOSS(quantiles, outcomes)) == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_with_an_average_of_the_weights_it_is_judged_and_stays() -> None:
-    settings = replace(SETTINGS, epochs=1, ema_decay=0.6, batch_size=10)
-    linear, rows = nn.Linear(2, 1), Data((torch.randn(30, 2),), (torch.randn(30, 1),))
-    start = {name: value.clone() for name, value in linear.state_dict().items()}
-    (history,) = fit(linear, nn.functional.mse_loss, rows, settings, rows)
-
-    again = nn.Linear(2, 1)
-    again.load_state_dict(start)
-    optimizer = torch.optim.AdamW(again.parameters(), 1e-2, weight_decay=1e-2)
-    order = torch.randperm(30, generator=torch.Generator().manual_seed(settings.seed))
-    average = None
-    for step, batch in enumerate(torch.split(order, 10)):
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-2 * learning_rate_share(step, 3, settings.warm_up)
-        optimizer.zero_grad()
-        loss = nn.functional.mse_loss(again(rows.inputs[0][batch]), rows.targets[0][batch])
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(again.parameters(), settings.gradient_clip)
-        optimizer.step()
-        average = weights(again).clone() if average is None else 0.6 * average + 0.4 * weights(again)
-    torch.testing.assert_close(weights(linear), average)
-    with torch.inference_mode():
-        judged = nn.functional.mse_loss(linear(*rows.inputs), rows.targets[0])
-    assert history["validation_loss"] == pytest.approx(float(judged), rel=1e-5)
-
-
 def test_ctrl_c_reaches_the_caller() -> None:
     def interrupt(number: int, epoch: dict[str, float]) -> None:
         raise KeyboardInterrupt

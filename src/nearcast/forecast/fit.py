@@ -46,8 +46,6 @@ class FitSettings:
         Share of the steps over which the learning rate rises, before it falls along a cosine to zero.
     gradient_clip
         Largest norm of the gradient.
-    ema_decay
-        Of an exponential moving average of the weights, which is judged and kept instead of them; None: none.
     seed
         Of the order of the rows and of dropout.
     """
@@ -58,7 +56,6 @@ class FitSettings:
     weight_decay: float
     gradient_clip: float
     warm_up: float = 0.1
-    ema_decay: float | None = None
     seed: int = 1
 
 
@@ -194,7 +191,7 @@ class Regression(lightning.LightningModule):  # type: ignore[misc]
         if self._validation.rows:
             loss = epoch["validation_loss"] = self._validation.take(reduce)
             best = all(loss < past["validation_loss"] for past in self.history)
-            if best and self.settings.ema_decay is None:
+            if best:
                 self.best_weights = copy.deepcopy(self.network.state_dict())
         self.history.append(epoch)
         if self.on_epoch is not None:
@@ -252,8 +249,7 @@ def fit(
 ) -> list[Epoch]:
     """Fit a network in place.
 
-    What stays are the weights of the best epoch over ``validation``; without one, or with an average of the
-    weights, those of the last epoch.
+    What stays are the weights of the best epoch over ``validation``; without one, those of the last epoch.
 
     Parameters
     ----------
@@ -310,14 +306,9 @@ def fit(
 
 def _trainer(settings: FitSettings, device: DeviceSettings, worker: Worker) -> Any:
     """Return a trainer that writes no files and says nothing but a progress bar on stderr."""
-    callbacks = lightning.callbacks
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     show = sys.stderr.isatty() and worker.rank == 0
-    chosen: list[Any] = []
-    if settings.ema_decay is not None:
-        chosen.append(callbacks.EMAWeightAveraging(decay=settings.ema_decay))
-    if show:
-        chosen.append(callbacks.RichProgressBar(PROGRESS_REFRESH, console_kwargs={"stderr": True}))
+    bar = lightning.callbacks.RichProgressBar(PROGRESS_REFRESH, console_kwargs={"stderr": True})
     return lightning.Trainer(
         accelerator=device.accelerator,
         devices=1 if worker.world == 1 else "auto",
@@ -326,7 +317,7 @@ def _trainer(settings: FitSettings, device: DeviceSettings, worker: Worker) -> A
         precision=device.precision,
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=chosen,
+        callbacks=[bar] if show else [],
         enable_progress_bar=show,
         enable_checkpointing=False,
         enable_model_summary=False,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from nearcast.forecast.fit import Data, Epoch, FitSettings, OnEpoch
+    from nearcast.forecast.fit import Data, Epoch, FitSettings
     from nearcast.forecast.network import CnnBiLstm
     from nearcast.forecast.recipes import Recipe
 
@@ -137,7 +137,6 @@ def fit_networks(
     start: list[CnnBiLstm] | None = None,
     workers: int = 1,
     home: Path | None = None,
-    on_epoch: OnEpoch | None = None,
 ) -> tuple[Scaler, list[CnnBiLstm], list[Epoch]]:
     """Fit the recipe's networks.
 
@@ -150,8 +149,6 @@ def fit_networks(
         fresh ones). They keep their base quantiles.
     workers, home
         More than one worker: processes of Ray Train, whose files lie in NEARCAST_HOME.
-    on_epoch
-        Is told every epoch's number and losses.
 
     Returns
     -------
@@ -168,11 +165,11 @@ def fit_networks(
     for number, network in enumerate(networks):
         settings = fit_settings(recipe, number, tuning=start is not None)
         if workers == 1 or home is None:
-            history += fit(network, loss, learn, settings, on_epoch=on_epoch)
+            history += fit(network, loss, learn, settings)
         else:
             from nearcast.forecast.ray_train import fit_with_workers
 
-            history += fit_with_workers(network, loss, learn, settings, None, workers, home, on_epoch)
+            history += fit_with_workers(network, loss, learn, settings, None, workers, home)
     return scaler, networks, history
 
 
