@@ -223,9 +223,9 @@ def follow(settings: Settings) -> None:
 
 def _warm_up() -> None:
     """Import and build now what the first forecast would wait for."""
-    import torch
+    import lightgbm  # noqa: F401
+    import onnxruntime  # noqa: F401
 
     from nearcast.forecast.sessions import sessions
 
-    torch.set_num_threads(1)  # one window is too little work to share
     sessions()
