@@ -36,7 +36,7 @@ KINDS = (*COLUMNS, "all", "shuffled", "standing still")
 
 def fresh(forecaster: QuantileForecaster) -> QuantileForecaster:
     """Return the forecaster without what it remembers of earlier calls."""
-    return replace(forecaster, _memories={})
+    return replace(forecaster)
 
 
 def with_another_future(bars: pd.DataFrame, day: int, kind: str, seed: int) -> pd.DataFrame:
