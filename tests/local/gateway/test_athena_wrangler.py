@@ -18,6 +18,7 @@ def wrangler(athena: Any, gateway: Gateway) -> Iterator[tuple[Any, Any]]:
     import awswrangler
     import boto3
 
+    awswrangler.engine.set("python")  # with Ray installed it would go through a Ray cluster
     services = ("s3", "athena", "glue", "sts")
     for service in services:
         setattr(awswrangler.config, f"{service}_endpoint_url", gateway.endpoint)
