@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -51,9 +52,14 @@ def ray_cluster(home: Path) -> Iterator[None]:
     Raises
     ------
     ForecastError
-        There is no cluster at RAY_ADDRESS, or a local one does not start.
+        There is no cluster at RAY_ADDRESS, a local one does not start, or ray was imported before.
     """
     address = os.environ.get(ADDRESS_VARIABLE)
+    if "ray" in sys.modules and not address and "RAY_AUTH_TOKEN" not in os.environ:
+        raise ForecastError(
+            "Ray was imported before its switches for this machine alone were set, and would ignore them.",
+            todo="Use a process that has not imported ray, such as `nearcast tune`.",
+        )
     for name, value in (QUIET if address else QUIET | _local_variables()).items():
         os.environ.setdefault(name, value)
     import ray  # which reads those only now

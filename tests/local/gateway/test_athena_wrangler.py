@@ -13,12 +13,13 @@ from tests.local.gateway.conftest import REGION, Gateway
 
 
 @pytest.fixture
-def wrangler(athena: Any, gateway: Gateway) -> Iterator[tuple[Any, Any]]:
+def wrangler(athena: Any, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """awswrangler, sent to the gateway, and the session for its calls."""
+    # with Ray installed it would go through a Ray cluster, and import Ray before the tests of that set its switches
+    monkeypatch.setenv("WR_ENGINE", "python")
     import awswrangler
     import boto3
 
-    awswrangler.engine.set("python")  # with Ray installed it would go through a Ray cluster
     services = ("s3", "athena", "glue", "sts")
     for service in services:
         setattr(awswrangler.config, f"{service}_endpoint_url", gateway.endpoint)
