@@ -79,7 +79,9 @@ def champion_signs(settings: Settings, dsn: str) -> list[Sign]:
 
 
 def signs(connection: Any, model_version: str, reference: Reference | None) -> list[Sign]:
-    """Return every sign of a model.
+    """Return every sign of a model, from its forecasts of the symbols that it learned from.
+
+    It promises nothing of others: their forecasts are marked, and the next training learns from them too.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def signs(connection: Any, model_version: str, reference: Reference | None) -> l
     reference
         What it was trained on; None: that was not noted, and is not judged.
     """
-    live = record(connection, Choice(model_version))
+    live = record(connection, Choice(model_version, symbols=reference.symbols if reference else ()))
     found = [*kept_promises(live.scores()), outcomes(live.rows)]
     if reference is not None:
         wanted = {"symbols": list(reference.symbols), "days": RECENT_DAYS + USUAL_SESSIONS}
