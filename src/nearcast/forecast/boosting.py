@@ -9,6 +9,7 @@ import numpy as np
 
 from nearcast.forecast.features import SLOW_VOLATILITY
 from nearcast.forecast.range_volatility import EXPECTED_VOLATILITY, TREE_FEATURES, VOLATILITIES
+from nearcast.forecast.trees import COMMON, fit_trees
 from nearcast.forecast.windows import Samples, relative_features
 from nearcast.schema import QUANTILE_LEVELS, SESSIONS_AHEAD
 
@@ -19,18 +20,11 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 ROUNDS = 60
-PARAMETERS: dict[str, Any] = {
+PARAMETERS: dict[str, Any] = COMMON | {
     "objective": "quantile",
     "learning_rate": 0.03,
     "num_leaves": 6,
     "min_data_in_leaf": 250,
-    "feature_fraction": 0.4,
-    "bagging_fraction": 0.6,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "verbosity": -1,
-    "num_threads": 1,
-    "deterministic": True,
 }
 
 
@@ -94,9 +88,4 @@ def _scale(table: pd.DataFrame) -> Array:
 
 
 def _train(table: Array, target: Array, level: float, seed: int) -> Any:
-    import lightgbm
-
-    # few rows: no leaf may need more of them than a sixth
-    least = min(PARAMETERS["min_data_in_leaf"], max(1, len(target) // 6))
-    parameters = PARAMETERS | {"alpha": level, "seed": seed, "min_data_in_leaf": least}
-    return lightgbm.train(parameters, lightgbm.Dataset(table, target), ROUNDS)
+    return fit_trees(PARAMETERS | {"alpha": level, "seed": seed}, table, target, ROUNDS)

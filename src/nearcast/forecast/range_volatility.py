@@ -21,6 +21,7 @@ from nearcast.forecast.features import (
     WEEKDAYS,
 )
 from nearcast.forecast.report_days import REPORT_FEATURES
+from nearcast.forecast.trees import COMMON, fit_trees
 from nearcast.forecast.windows import Samples, relative_features
 
 if TYPE_CHECKING:
@@ -39,18 +40,11 @@ ROUNDS = 200
 PARTS = 5
 """Stretches of the training days; each one's own forecasts come from trees that have not seen it."""
 
-PARAMETERS: dict[str, Any] = {
+PARAMETERS: dict[str, Any] = COMMON | {
     "objective": "regression",
     "learning_rate": 0.04,
     "num_leaves": 8,
     "min_data_in_leaf": 100,
-    "feature_fraction": 0.4,
-    "bagging_fraction": 0.6,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "verbosity": -1,
-    "num_threads": 1,
-    "deterministic": True,
 }
 
 
@@ -108,8 +102,4 @@ class RangeVolatility:
 
 
 def _train(table: Array, target: Array, seed: int) -> Any:
-    import lightgbm
-
-    # few rows: no leaf may need more of them than a sixth
-    parameters = PARAMETERS | {"seed": seed, "min_data_in_leaf": min(100, max(1, len(target) // 6))}
-    return lightgbm.train(parameters, lightgbm.Dataset(table, target), ROUNDS)
+    return fit_trees(PARAMETERS | {"seed": seed}, table, target, ROUNDS)
