@@ -11,7 +11,7 @@ import click
 from nearcast.cli import json_option
 
 if TYPE_CHECKING:
-    from nearcast.cost.bill import Estimate, Part
+    from nearcast.cost.bill import Estimate, Modes
     from nearcast.output import Output
 
 NOT_INCLUDED = (
@@ -115,18 +115,41 @@ def cost(as_json: bool, **asked: Any) -> None:
 
 
 def _render(output: Output, made: Estimate) -> None:
-    rows = [(part.name, part.settings, units(part), f"{part.usd:,.2f}") for part in made.parts]
-    title = f"US dollars a month, {made.region}, prices of {made.compiled}"
     output.table(
-        title, ("part", "settings", "units a month", "USD"), [*rows, ("total", "", "", f"{made.usd:,.2f}")]
+        f"US dollars a month, {made.region}, prices of {made.compiled}",
+        ("part", "settings", "USD"),
+        [(part.name, part.settings, f"{part.usd:,.2f}") for part in made.parts]
+        + [("total", "", f"{made.usd:,.2f}")],
+    )
+    output.table(
+        "Positions of a cent and more",
+        ("part", "units a month", "price", "USD"),
+        (
+            (part.name, f"{amount(line.quantity)} {line.unit}", line.price, f"{line.usd:,.2f}")
+            for part in made.parts
+            for line in part.lines
+            if line.usd >= 0.005
+        ),
     )
     for part in made.parts:
+        if part.modes:
+            output.note(comparison(part.name, part.modes))
         for stop in part.stops:
             output.note(f"{part.name} stops here: {stop.reason} Change: {stop.change}")
     output.note(NOT_INCLUDED)
 
 
-def units(part: Part) -> str:
-    """Return the part's dearest positions: units and what they cost."""
-    dearest = sorted((line for line in part.lines if line.usd >= 0.005), key=lambda line: -line.usd)
-    return "\n".join(f"{line.quantity:,.0f} {line.unit}: {line.usd:,.2f}" for line in dearest[:3])
+def amount(quantity: float) -> str:
+    """Return a number with three digits or all of its integer part."""
+    return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:.3g}"
+
+
+def comparison(part: str, modes: Modes) -> str:
+    """Say what both modes of a part's capacity cost, and from which hours a day on provisioned is cheaper."""
+    said = (
+        f"{part}'s capacity: {modes.on_demand_usd:,.2f} on demand, {modes.provisioned_usd:,.2f} provisioned"
+    )
+    hours = modes.even_at_hours_per_day
+    if hours is None:
+        return f"{said}."
+    return f"{said}; even at {hours:.1f} hours a day." if hours <= 24 else f"{said}; on demand is always cheaper."

@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date as Date  # noqa: N812
 from typing import Any
 
-from nearcast.cost.tables import limits, price_table
+from nearcast.cost.tables import Price, limits, price_table
 
 
 @dataclass(frozen=True)
 class Line:
-    """A position of the bill: so many units of a price in a month."""
+    """A position of the bill: so many units of the price ``name`` in a month."""
 
-    price: str
+    name: str
     quantity: float
+
+    @property
+    def price(self) -> Price:
+        """The price."""
+        return price_table().prices[self.name]
 
     @property
     def usd(self) -> float:
         """US dollars a month."""
-        return price_table().prices[self.price].cost(self.quantity)
+        return self.price.cost(self.quantity)
 
     @property
     def unit(self) -> str:
         """What is counted."""
-        return price_table().prices[self.price].unit
+        return self.price.unit
 
 
 @dataclass(frozen=True)
 class Stop:
     """A limit that the workload is beyond, and what to change.
 
-    ``limit`` is a published limit's name or, where Nearcast's own code or settings end first, None.
+    ``name`` is a published limit's or, where Nearcast's own code or settings end first, one that begins with
+    ``nearcast-``.
     """
 
+    name: str
     reason: str
     change: str
-    limit: str | None = None
+
+
+@dataclass(frozen=True)
+class Modes:
+    """What a part's capacity costs in both of its modes, in US dollars a month.
+
+    At ``even_at_hours_per_day`` hours with rows both cost the same (None: at none); with more, provisioned is cheaper.
+    """
+
+    on_demand_usd: float
+    provisioned_usd: float
+    even_at_hours_per_day: float | None
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the system: its settings, its positions, and where it stops."""
+    """A part of the system: its settings, its positions, where it stops, and figures that others build on."""
 
     name: str
     settings: str
     lines: tuple[Line, ...]
     stops: tuple[Stop, ...] = ()
-    details: dict[str, float | None] = field(default_factory=dict)
+    details: dict[str, float] = field(default_factory=dict)
+    modes: Modes | None = None
 
     @property
     def usd(self) -> float:
@@ -97,19 +116,21 @@ def _part_document(part: Part) -> dict[str, Any]:
         "settings": part.settings,
         "usd_per_month": round(part.usd, 4),
         "lines": [
-            {"price": line.price, "quantity": line.quantity, "unit": line.unit, "usd": round(line.usd, 6)}
+            {
+                "price": line.name,
+                "quantity": line.quantity,
+                "unit": line.unit,
+                "unit_price": str(line.price),
+                "usd": round(line.usd, 6),
+            }
             for line in part.lines
         ],
-        "stops": [{"reason": stop.reason, "change": stop.change, "limit": stop.limit} for stop in part.stops],
+        "stops": [asdict(stop) for stop in part.stops],
         **part.details,
+        **(asdict(part.modes) if part.modes else {}),
     }
 
 
 def beyond(name: str, needed: float, reason: str, change: str) -> tuple[Stop, ...]:
     """Return a stop when ``needed`` is more than the published limit ``name``."""
-    return (Stop(reason, change, name),) if needed > limits()[name].value else ()
-
-
-def own(is_beyond: bool, reason: str, change: str) -> tuple[Stop, ...]:
-    """Return a stop where Nearcast itself is what ends."""
-    return (Stop(reason, change),) if is_beyond else ()
+    return (Stop(name, reason, change),) if needed > limits()[name].value else ()

@@ -18,13 +18,13 @@ def estimate(workload: Workload, taken: Assumptions | None = None) -> Estimate:
     sizes = record_sizes()
     changes = stream.kinesis(workload, sizes, taken)
     delivery = stream.firehose(workload, sizes, taken)
-    function = stream.transformer(workload, sizes, taken, changes.details["shards"] or 0.0)
-    objects = delivery.details["objects"] or 0.0
+    function = stream.transformer(workload, sizes, taken, changes.details["shards"])
+    objects = delivery.details["objects"]
     runs = lake.hudi_runs(workload, taken, objects)
     job = lake.hudi_job(workload, taken, runs)
     crawler = lake.crawler(workload, taken)
     buckets = lake.buckets(workload, sizes, taken, objects, runs)
-    started = job.details["runs"] or 0.0
+    started = job.details["runs"]
     parts = [
         stream.dynamodb(workload, sizes, taken),
         changes,
@@ -35,9 +35,9 @@ def estimate(workload: Workload, taken: Assumptions | None = None) -> Estimate:
         job,
         crawler,
         lake.athena(workload, taken),
-        account.key(taken, buckets.details["requests"] or 0.0),
-        account.cloudwatch(taken, function.details["invocations"] or 0.0, started),
-        account.schedules(taken, started + (crawler.details["crawls"] or 0.0)),
+        account.key(taken, buckets.details["requests"]),
+        account.cloudwatch(taken, function.details["invocations"], started),
+        account.schedules(taken, started + (crawler.details["crawls"])),
     ]
     if workload.authors or workload.readers:
         parts.append(account.quicksight(workload))

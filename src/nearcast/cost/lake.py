@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nearcast.cost.bill import Line, Part, Stop, own
+from nearcast.cost.bill import Line, Part, Stop
 from nearcast.cost.record_sizes import RecordSizes
 from nearcast.cost.tables import limit
 from nearcast.cost.workload import DAYS_A_MONTH, GB, HOURS_A_MONTH, TB, Assumptions, Workload
@@ -90,27 +90,36 @@ def hudi_job(workload: Workload, taken: Assumptions, runs: Runs) -> Part:
 
 
 def _job_stops(taken: Assumptions, runs: Runs) -> tuple[Stop, ...]:
-    return (
-        *own(
-            runs.seconds > taken.busy_share * runs.minutes * 60,
-            f"A run of every {runs.minutes:g} minutes would take {runs.seconds / 60:,.1f}:"
-            " the job's one task cannot write, or its driver parse, so much.",
-            "Have Spark parse the lines and write with more tasks, or give each part of the symbols"
-            " a table and a job of its own. More workers alone change nothing.",
-        ),
-        *own(
-            runs.memory > taken.driver_bytes,
-            f"A commit's {runs.rows:,.0f} rows would take {runs.memory / GB:,.1f} GB in the driver's Python,"
-            f" which has about {taken.driver_bytes / GB:.0f}.",
-            "Lower the job's MESSAGES_A_COMMIT, start it more often, or take G.2X workers.",
-        ),
-        *own(
-            runs.commit_seconds > taken.visibility_s,
-            f"A commit of {runs.files:,.0f} files would take {runs.commit_seconds:,.0f} s, longer than the"
-            f" {taken.visibility_s:.0f} s after which its messages return.",
-            "Raise VisibilitySeconds.",
-        ),
-    )
+    stops = []
+    if runs.seconds > taken.busy_share * runs.minutes * 60:
+        stops.append(
+            Stop(
+                "nearcast-job-time",
+                f"A run every {runs.minutes:g} minutes would take {runs.seconds / 60:,.1f}: its one driver cannot"
+                " parse, or its one task write, so much.",
+                "Have Spark parse the lines and write with more tasks, or give each part of the symbols a table and"
+                " a job of its own. More workers alone change nothing.",
+            )
+        )
+    if runs.memory > taken.driver_bytes:
+        stops.append(
+            Stop(
+                "nearcast-job-memory",
+                f"A commit's {runs.rows:,.0f} rows would take {runs.memory / GB:,.1f} GB in the driver's Python,"
+                f" which has about {taken.driver_bytes / GB:.0f}.",
+                "Lower the job's MESSAGES_A_COMMIT, start it more often, or take larger workers.",
+            )
+        )
+    if runs.commit_seconds > taken.visibility_s:
+        stops.append(
+            Stop(
+                "nearcast-visibility",
+                f"A commit of {runs.files:,.0f} files would take {runs.commit_seconds:,.0f} s, longer than the"
+                f" {taken.visibility_s:.0f} s after which its messages return.",
+                "Raise VisibilitySeconds.",
+            )
+        )
+    return tuple(stops)
 
 
 def commits_a_month(workload: Workload, runs: Runs) -> float:
@@ -121,7 +130,8 @@ def commits_a_month(workload: Workload, runs: Runs) -> float:
 def buckets(workload: Workload, sizes: RecordSizes, taken: Assumptions, objects: float, runs: Runs) -> Part:
     """Return the part of the raw and the Hudi bucket."""
     commits = commits_a_month(workload, runs)
-    requests = commits * (taken.commit_requests + runs.files * taken.file_requests)
+    puts = objects + commits * (taken.commit_puts + runs.files * taken.file_puts)
+    gets = objects + commits * (taken.commit_gets + runs.files * taken.file_gets)
     of_a_file = (
         workload.new_keys * min(12.0, workload.months_stored) / workload.symbols * taken.hudi_row_bytes
     )
@@ -135,10 +145,10 @@ def buckets(workload: Workload, sizes: RecordSizes, taken: Assumptions, objects:
         f"raw objects kept, replaced versions for {taken.noncurrent_days:.0f} days",
         (
             Line("s3-storage", stored / GB),
-            Line("s3-put", objects + requests * taken.put_share),
-            Line("s3-get", objects + requests * (1 - taken.put_share)),
+            Line("s3-put", puts),
+            Line("s3-get", gets),
         ),
-        details={"stored_gb": stored / GB, "requests": 2 * objects + requests},
+        details={"stored_gb": stored / GB, "requests": puts + gets},
     )
 
 

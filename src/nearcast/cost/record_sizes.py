@@ -74,12 +74,13 @@ def item_bytes(item: Item) -> int:
 
 def _value_bytes(attribute: dict[str, Any]) -> int:
     [(kind, value)] = attribute.items()
+    text = str(value)
     if kind == "S":
-        return len(value.encode())
+        return len(text.encode())
     if kind == "BOOL":
         return 1
-    digits = value.lstrip("-").lower().partition("e")[0].replace(".", "").strip("0")
-    return (len(digits) + 1) // 2 + 1 + value.startswith("-")
+    digits = text.lstrip("-").lower().partition("e")[0].replace(".", "").strip("0")
+    return (len(digits) + 1) // 2 + 1 + text.startswith("-")
 
 
 def change_record(item: Item) -> dict[str, Any]:

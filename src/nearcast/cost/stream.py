@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nearcast.cost.bill import Line, Part, Stop, beyond
+from nearcast.cost.bill import Line, Modes, Part, Stop, beyond
 from nearcast.cost.record_sizes import RecordSizes
 from nearcast.cost.tables import limit
 from nearcast.cost.workload import GB, HOURS_A_MONTH, MB, Assumptions, Workload
@@ -18,7 +18,7 @@ def dynamodb(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part
     units = math.ceil(sizes.item / limit("dynamodb-write-unit"))
     peak = workload.rows_per_second * units
     capacity = max(1, math.ceil(peak / taken.used_share))
-    modes = {
+    modes: dict[str, tuple[Line, ...]] = {
         "PAY_PER_REQUEST": (Line("dynamodb-write-request", workload.rows * units),),
         "PROVISIONED": (Line("dynamodb-write-capacity", capacity * HOURS_A_MONTH),),
     }
@@ -36,12 +36,8 @@ def dynamodb(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part
             Line("dynamodb-point-in-time-recovery", stored),
         ),
         _table_stops(workload, mode, peak, capacity, units),
-        {
-            "write_capacity": float(capacity),
-            "on_demand_usd": on_demand,
-            "provisioned_usd": provisioned,
-            "even_at_hours_per_day": even,
-        },
+        {"write_capacity": float(capacity)},
+        Modes(on_demand, provisioned, even),
     )
 
 
@@ -82,7 +78,7 @@ def kinesis(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part:
     by_bytes = volume / (limit("kinesis-shard-bytes") * taken.used_share)
     shards = max(1, math.ceil(max(by_records, by_bytes)))
     rounded = limit("kinesis-on-demand-rounding")
-    modes = {
+    modes: dict[str, tuple[Line, ...]] = {
         "ON_DEMAND": (
             Line("kinesis-stream", HOURS_A_MONTH),
             Line("kinesis-in", workload.rows * math.ceil(sizes.change / rounded) * rounded / GB),
@@ -106,12 +102,8 @@ def kinesis(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part:
         f"StreamMode={mode}" + f", ShardCount={shards:,}" * (mode == "PROVISIONED"),
         modes[mode],
         _stream_stops(mode, shards, records, volume),
-        {
-            "shards": float(shards if mode == "PROVISIONED" else max(NEW_ON_DEMAND_SHARDS, shards)),
-            "on_demand_usd": on_demand,
-            "provisioned_usd": provisioned,
-            "even_at_hours_per_day": even,
-        },
+        {"shards": float(shards if mode == "PROVISIONED" else max(NEW_ON_DEMAND_SHARDS, shards))},
+        Modes(on_demand, provisioned, even),
     )
 
 
@@ -193,9 +185,9 @@ def transformer(workload: Workload, sizes: RecordSizes, taken: Assumptions, shar
     if concurrency > outstanding:
         stops += (
             Stop(
+                "firehose-lambdas-a-shard",
                 f"{concurrency:,.0f} executions would run at a time; Firehose starts {outstanding:,.0f}, 5 a shard.",
                 "Raise MemorySize up to 1,769 MB, a whole core, or the number of shards.",
-                "firehose-lambdas-a-shard",
             ),
         )
     return Part(

@@ -21,8 +21,10 @@ class Price:
         Its key in prices.toml.
     unit
         What is counted, in the plural.
+    per
+        Of so many units.
     tiers
-        (up to how many units of a month, US dollars for each unit of the tier); the last one has no end (inf).
+        (up to how many units of a month, US dollars for ``per`` units); the last one has no end (inf).
     source
         AWS's page with the price.
     stated
@@ -33,6 +35,7 @@ class Price:
 
     name: str
     unit: str
+    per: int
     tiers: tuple[tuple[float, float], ...]
     source: str
     stated: Date | None = None
@@ -42,9 +45,14 @@ class Price:
         """Return US dollars for ``quantity`` units of a month, tier by tier."""
         total, below = 0.0, 0.0
         for up_to, usd in self.tiers:
-            total += max(0.0, min(quantity, up_to) - below) * usd
+            total += max(0.0, min(quantity, up_to) - below) / self.per * usd
             below = up_to
         return total
+
+    def __str__(self) -> str:
+        """Return US dollars for how many; of tiers the first one's."""
+        amount = f"{self.tiers[0][1]:.10f}".rstrip("0").rstrip(".")
+        return amount + f" for {self.per:,}" * (self.per > 1) + ", then less" * (len(self.tiers) > 1)
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,9 @@ def price_table() -> PriceTable:
 
 
 def _price(name: str, entry: dict[str, Any]) -> Price:
-    per = entry.pop("per")
     tiers = entry.pop("tiers", None) or [{"usd": entry.pop("usd")}]
     return Price(
-        name=name, tiers=tuple((tier.get("up_to", math.inf), tier["usd"] / per) for tier in tiers), **entry
+        name=name, tiers=tuple((tier.get("up_to", math.inf), tier["usd"]) for tier in tiers), **entry
     )
 
 
