@@ -15,7 +15,6 @@ from nearcast.cost.workload import Workload
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
 RATES = (0, 1, 500, 5_000, 50_000)
-MARKET = {"hours_per_day": 6.5, "days_per_month": 21.0}
 SCHEDULES = ((10.0, 1 / 6), (10.0, 24.0), (60.0, 24.0), (1440.0, 24.0))
 """Minutes between two starts of the job, hours between two crawls."""
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -50,7 +49,7 @@ def costs() -> str:
     made = [estimate(Workload(rate)) for rate in RATES]
     rows = [[name, *(f"{one.part(name).usd:,.2f}" for one in made)] for name in _names(made)]
     rows.append(["**all**", *(f"**{one.usd:,.2f}**" for one in made)])
-    market = [estimate(Workload(rate, **MARKET)) for rate in RATES]
+    market = [estimate(Workload(rate, hours_per_day=6.5, days_per_month=21)) for rate in RATES]
     rows.append(["all, 6.5 h on 21 days", *(f"{one.usd:,.2f}" for one in market)])
     return table(["USD a month", *(_rate(rate) for rate in RATES)], rows)
 
@@ -127,8 +126,8 @@ def _last_rate(name: str, beyond: float) -> float:
 
 def _rounded(rate: float) -> float:
     """Return the rate with two digits, rounded to the nearest."""
-    power = 10 ** (math.floor(math.log10(rate)) - 1)
-    return round(rate / power) * power
+    digits = math.floor(math.log10(rate)) - 1
+    return round(rate, -digits)
 
 
 def _names(made: Sequence[Estimate]) -> list[str]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,8 @@ from nearcast.stream.dynamodb import deletion_mark, to_item
 from nearcast.stream.transformer import lambda_handler
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = json.loads((ROOT / "tests" / "stream" / "change_records_aws.json").read_text())["insert"]
+EXAMPLES = json.loads((ROOT / "tests" / "stream" / "change_records_aws.json").read_text())
+OF_THE_MOMENT = ("ApproximateCreationDateTime", "ApproximateCreationDateTimePrecision", "SizeBytes")
 
 
 def documented_bytes(item: dict[str, Any]) -> int:
@@ -68,15 +70,19 @@ def test_a_deletion_mark_is_smaller_than_a_row() -> None:
     assert item_bytes(deletion_mark(REFERENCE_ROW)) < record_sizes().item
 
 
-def test_the_change_record_is_in_awss_shape() -> None:
-    made = change_record(EXAMPLE["dynamodb"]["NewImage"])
-    made["dynamodb"]["SizeBytes"] = EXAMPLE["dynamodb"]["SizeBytes"]
-    assert made == EXAMPLE
-    assert list(made) == list(EXAMPLE) and list(made["dynamodb"]) == list(EXAMPLE["dynamodb"])
+@pytest.mark.parametrize("kind", ["insert", "modify"])
+def test_the_change_record_is_in_awss_shape(kind: str) -> None:
+    example = EXAMPLES[kind]
+    images = example["dynamodb"]
+    made = change_record(images["NewImage"], images.get("OldImage"))
+    assert list(made) == list(example) and list(made["dynamodb"]) == list(images)
+    made["eventID"] = example["eventID"]
+    made["dynamodb"] |= {name: images[name] for name in OF_THE_MOMENT}
+    assert made == example
 
 
 def test_the_line_is_what_the_lambda_answers() -> None:
-    change = json.dumps(change_record(to_item(REFERENCE_ROW)), separators=(",", ":")).encode()
+    change = json.dumps(change_record(*[to_item(REFERENCE_ROW)] * 2), separators=(",", ":")).encode()
     [answer] = lambda_handler({"records": [firehose_record(change)]}, None)["records"]
     line = base64.b64decode(answer["data"])
     assert answer["result"] == "Ok" and json.loads(line)["close_price"] == REFERENCE_ROW[5]

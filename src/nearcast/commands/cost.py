@@ -152,4 +152,8 @@ def comparison(part: str, modes: Modes) -> str:
     hours = modes.even_at_hours_per_day
     if hours is None:
         return f"{said}."
-    return f"{said}; even at {hours:.1f} hours a day." if hours <= 24 else f"{said}; on demand is always cheaper."
+    return (
+        f"{said}; even at {hours:.1f} hours a day."
+        if hours <= 24
+        else f"{said}; on demand is always cheaper."
+    )

@@ -36,7 +36,8 @@ class RecordSizes:
     item
         In DynamoDB, by its rule for the size of items.
     change
-        The change record of a new item, as Kinesis carries it and Firehose takes it in.
+        The change record of a newer version of an item, with both images, as Kinesis carries it and Firehose takes
+        it in; that of a new item has one image, and about 0.7 of the bytes.
     event
         That record in the Lambda's request, with what Firehose puts around it.
     line
@@ -57,7 +58,7 @@ def record_sizes() -> RecordSizes:
 
 def sizes_of(item: Item) -> RecordSizes:
     """Return the sizes of an item."""
-    change = json.dumps(change_record(item), separators=(",", ":")).encode()
+    change = json.dumps(change_record(item, item), separators=(",", ":")).encode()
     event = firehose_record(change)
     line = base64.b64decode(transform_record(event)["data"])
     return RecordSizes(item_bytes(item), len(change), len(json.dumps(event)), len(line))
@@ -83,15 +84,16 @@ def _value_bytes(attribute: dict[str, Any]) -> int:
     return (len(digits) + 1) // 2 + 1 + text.startswith("-")
 
 
-def change_record(item: Item) -> dict[str, Any]:
-    """Return the change record that DynamoDB writes to Kinesis for a new item.
+def change_record(item: Item, replaced: Item | None = None) -> dict[str, Any]:
+    """Return the change record that DynamoDB writes to Kinesis for a new item, or for one that replaces another.
 
     Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_gettingstarted.html
     """
+    images = {"NewImage": item} | ({"OldImage": replaced} if replaced else {})
     return {
         "awsRegion": "us-east-1",
         "eventID": "9df2ca3f-4d6c-4c0e-b2f8-c1b6a0a3b1a0",
-        "eventName": "INSERT",
+        "eventName": "MODIFY" if replaced else "INSERT",
         "userIdentity": None,
         "recordFormat": "application/json",
         "tableName": TABLE_NAME,
@@ -99,8 +101,8 @@ def change_record(item: Item) -> dict[str, Any]:
             "ApproximateCreationDateTime": 1687368186123,
             "ApproximateCreationDateTimePrecision": "MILLISECOND",
             "Keys": {name: item[name] for name in RECORD_KEY},
-            "NewImage": item,
-            "SizeBytes": item_bytes(item),
+            **images,
+            "SizeBytes": sum(map(item_bytes, images.values())),
         },
         "eventSource": "aws:dynamodb",
     }
