@@ -134,6 +134,25 @@ def test_five_hundred_rows_a_second_by_hand() -> None:
     assert made.part("Firehose").usd == pytest.approx(firehose)
 
 
+def test_a_rare_burst_by_hand() -> None:
+    made, rows, sizes = (
+        estimate(Workload(50_000, hours_per_day=0.1, days_per_month=20)),
+        50_000 * 7200,
+        record_sizes(),
+    )
+    assert made.part("Kinesis").settings == "StreamMode=ON_DEMAND"
+    usd = 730 * 0.04 + rows * 1024 / 2**30 * 0.08 + rows * sizes.change / 2**30 * 0.04
+    assert made.part("Kinesis").usd == pytest.approx(usd)
+    assert made.part("DynamoDB").settings == "BillingMode=PAY_PER_REQUEST"
+    stored = 500 * 20 * 12 * (sizes.item + 100) / 2**30
+    assert made.part("DynamoDB").usd == pytest.approx(rows * 0.725e-6 + stored * 0.45)
+    seconds = rows * (sizes.change / 2**20 * 0.01 + 47e-6 * 1769 / 256)
+    requests = rows * sizes.change / 2**20
+    assert made.part("Lambda").usd == pytest.approx(requests * 0.2e-6 + seconds / 4 * 0.0000166667)
+    stops = {stop.name for part in made.parts for stop in part.stops}
+    assert {"dynamodb-new-on-demand-writes", "dynamodb-table-writes", "kinesis-new-on-demand-bytes"} <= stops
+
+
 def test_awss_example_of_a_stream_takes_as_many_shards() -> None:
     # aws.amazon.com/kinesis/data-streams/pricing: 100 records of 35 KB a second are 3.4 MB/s, so 4 shards, and two
     # PUT payload units a record.

@@ -32,7 +32,9 @@ class FiniteRange(click.FloatRange):
 
 
 @click.command()
-@click.option("--rows-per-second", type=FiniteRange(0), required=True, metavar="N", help="0: idle.")
+@click.option(
+    "--rows-per-second", type=FiniteRange(0), required=True, metavar="N", help="While rows arrive; 0: idle."
+)
 @click.option(
     "--hours-per-day",
     type=FiniteRange(0, 24, min_open=True),
@@ -76,7 +78,7 @@ class FiniteRange(click.FloatRange):
 )
 @click.option(
     "--crawl-hours",
-    type=FiniteRange(1 / 6, 744),
+    type=FiniteRange(0.1, 744),
     default=24.0,
     metavar="N",
     help="Hours from one crawl to the next. [24]",

@@ -165,7 +165,7 @@ def queue(objects: float, runs: float) -> Part:
 def crawler(workload: Workload, taken: Assumptions) -> Part:
     """Return the part of the crawler and of the catalog's partitions."""
     crawls = HOURS_A_MONTH / workload.crawl_hours
-    hours = limit("glue-least-crawl-seconds") / 3600
+    hours = min(workload.crawl_hours, limit("glue-least-crawl-seconds") / 3600)
     partitions = workload.symbols * math.ceil(workload.months_stored / 12) + math.ceil(workload.months_stored)
     return Part(
         "Glue crawler",
