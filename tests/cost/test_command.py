@@ -36,7 +36,7 @@ def test_its_json_adds_up(rate: str) -> None:
 def test_people_read_parts_settings_total_day_and_region() -> None:
     said = ask("500", "--hours-per-day", "6.5", "--days-per-month", "21")
     assert f"us-east-1, prices of {price_table().compiled}" in said
-    for word in ("DynamoDB", "PAY_PER_REQUEST", "Glue crawler", "total", "Not in it"):
+    for word in ("DynamoDB", "TableCapacity=ON_DEMAND", "Glue crawler", "total", "Not in it"):
         assert word in said
 
 

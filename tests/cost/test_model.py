@@ -114,7 +114,7 @@ def test_the_idle_bill_by_hand() -> None:
         "Glue crawler": 365 / 12 * 2 * (10 / 60) * 0.44,
         "Athena": 50 * 365 / 12 * 10 / 1024**2 * 5.0,
         "KMS": 1.00 + 8 * 12 * 730 * 0.03 / 1e4,
-        "CloudWatch": 10 * 0.10 + 3.00 + 2 * 0.30 + 730 * 200 / 1024**2 * (0.50 + 0.03 * 30 / (365 / 12)),
+        "CloudWatch": 13 * 0.10 + 3.00 + 2 * 0.30 + 730 * 200 / 1024**2 * (0.50 + 0.03 * 30 / (365 / 12)),
         "Scheduler, SNS": (730 + 365 / 12) / 1e6 + 30 * 0.50 / 1e6 + 30 * 2.00 / 1e5,
     }
     made = estimate(Workload(0))
@@ -140,10 +140,10 @@ def test_a_rare_burst_by_hand() -> None:
         50_000 * 7200,
         record_sizes(),
     )
-    assert made.part("Kinesis").settings == "StreamMode=ON_DEMAND"
+    assert made.part("Kinesis").settings == "StreamCapacity=ON_DEMAND"
     usd = 730 * 0.04 + rows * 1024 / 2**30 * 0.08 + rows * sizes.change / 2**30 * 0.04
     assert made.part("Kinesis").usd == pytest.approx(usd)
-    assert made.part("DynamoDB").settings == "BillingMode=PAY_PER_REQUEST"
+    assert made.part("DynamoDB").settings == "TableCapacity=ON_DEMAND"
     stored = 500 * 20 * 12 * (sizes.item + 100) / 2**30
     assert made.part("DynamoDB").usd == pytest.approx(rows * 0.725e-6 + stored * 0.45)
     seconds = rows * (sizes.change / 2**20 * 0.01 + 47e-6 * 1769 / 256)

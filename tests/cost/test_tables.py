@@ -95,11 +95,14 @@ def test_what_is_taken_for_granted_is_what_the_templates_and_the_job_say() -> No
         one["ParameterName"]: one["ParameterValue"] for one in processing["Processors"][0]["Parameters"]
     }
     assert float(parameters["BufferSizeInMBs"]) * 2**20 == taken.lambda_buffer_bytes
-    [job] = resources("AWS::Glue::Job")
-    assert (job["WorkerType"], job["NumberOfWorkers"]) == ("G.1X", limit("glue-least-workers"))
+    lake = templates()["lake.yaml"]["Parameters"]
+    assert (lake["WorkerType"]["Default"], lake["Workers"]["Default"]) == (
+        "G.1X",
+        limit("glue-least-workers"),
+    )
     assert hudi_job.OBJECTS_A_COMMIT == hudi_job.MESSAGES_A_COMMIT == taken.objects_a_commit
-    assert len(resources("AWS::CloudWatch::Alarm")) <= taken.alarms
-    assert len(resources("AWS::CloudWatch::Dashboard")) <= taken.dashboards
+    assert len(resources("AWS::CloudWatch::Alarm")) == taken.alarms
+    assert len(resources("AWS::CloudWatch::Dashboard")) == taken.dashboards
 
 
 def test_the_templates_are_within_the_limits() -> None:
@@ -117,9 +120,10 @@ def test_the_templates_are_within_the_limits() -> None:
     assert megabytes["MinValue"] == limit("firehose-least-buffer-megabytes")
     assert megabytes["MaxValue"] == limit("firehose-most-buffer-megabytes")
     [job] = resources("AWS::Glue::Job")
+    lake = templates()["lake.yaml"]["Parameters"]
     runs = job["ExecutionProperty"]["MaxConcurrentRuns"]
     assert runs <= limit("glue-concurrent-runs")
-    assert runs * job["NumberOfWorkers"] * limit("glue-worker-dpus") <= limit("glue-task-dpus")
+    assert runs * lake["Workers"]["Default"] * limit("glue-worker-dpus") <= limit("glue-task-dpus")
     assert limit("sqs-in-flight") >= hudi_job.MESSAGES_A_COMMIT
 
 

@@ -82,7 +82,7 @@ def hudi_job(workload: Workload, taken: Assumptions, runs: Runs) -> Part:
     seconds = live * busy + idle * min(interval, max(least, taken.session_s))
     return Part(
         "Glue job",
-        f"rate({runs.minutes:g} minutes), {limit('glue-least-workers'):.0f} workers G.1X, {runs.seconds:,.0f} s a run",
+        f"JobSchedule=rate({runs.minutes:g} minutes), Workers={limit('glue-least-workers'):.0f}, {runs.seconds:,.0f} s a run",
         (Line("glue-job", seconds * dpus / 3600),),
         _job_stops(taken, runs),
         {"job_minutes": runs.minutes, "run_seconds": runs.seconds, "runs": live + idle},
@@ -169,7 +169,7 @@ def crawler(workload: Workload, taken: Assumptions) -> Part:
     partitions = workload.symbols * math.ceil(workload.months_stored / 12) + math.ceil(workload.months_stored)
     return Part(
         "Glue crawler",
-        f"rate({workload.crawl_hours:g} hours), billed for ten minutes each",
+        f"CrawlerSchedule=rate({workload.crawl_hours:g} hours), ten minutes billed",
         (
             Line("glue-crawler", crawls * hours * taken.crawler_dpus),
             Line("glue-catalog", float(partitions) if workload.rows else 0.0),

@@ -19,7 +19,7 @@ def dynamodb(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part
     peak = workload.rows_per_second * units
     capacity = max(1, math.ceil(peak / taken.used_share))
     modes: dict[str, tuple[Line, ...]] = {
-        "PAY_PER_REQUEST": (Line("dynamodb-write-request", workload.rows * units),),
+        "ON_DEMAND": (Line("dynamodb-write-request", workload.rows * units),),
         "PROVISIONED": (Line("dynamodb-write-capacity", capacity * HOURS_A_MONTH),),
     }
     mode = cheaper(modes)
@@ -28,7 +28,7 @@ def dynamodb(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part
     stored = workload.new_keys * workload.months_stored * (sizes.item + taken.item_overhead_bytes) / GB
     return Part(
         "DynamoDB",
-        f"BillingMode={mode}" + f", {capacity:,} WCU" * (mode == "PROVISIONED"),
+        f"TableCapacity={mode}" + f", WriteCapacity={capacity}" * (mode == "PROVISIONED"),
         (
             *modes[mode],
             Line("dynamodb-change-capture", workload.rows * units),
@@ -99,7 +99,7 @@ def kinesis(workload: Workload, sizes: RecordSizes, taken: Assumptions) -> Part:
     )
     return Part(
         "Kinesis",
-        f"StreamMode={mode}" + f", ShardCount={shards:,}" * (mode == "PROVISIONED"),
+        f"StreamCapacity={mode}" + f", ShardCount={shards}" * (mode == "PROVISIONED"),
         modes[mode],
         _stream_stops(mode, shards, records, volume),
         {"shards": float(shards if mode == "PROVISIONED" else max(NEW_ON_DEMAND_SHARDS, shards))},

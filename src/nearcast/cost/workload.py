@@ -166,7 +166,7 @@ class Assumptions:
     key_users: int = 8
     key_reuse_s: float = 300.0
     bucket_key_share: float = 0.01
-    alarms: int = 10
+    alarms: int = 13
     dashboards: int = 1
     custom_metrics: int = 2
     polled_metrics: float = 0.0
