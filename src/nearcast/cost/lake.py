@@ -82,7 +82,8 @@ def hudi_job(workload: Workload, taken: Assumptions, runs: Runs) -> Part:
     seconds = live * busy + idle * min(interval, max(least, taken.session_s))
     return Part(
         "Glue job",
-        f"JobSchedule=rate({runs.minutes:g} minutes), Workers={limit('glue-least-workers'):.0f}, {runs.seconds:,.0f} s a run",
+        f"JobSchedule=rate({runs.minutes:g} minutes), Workers={limit('glue-least-workers'):.0f},"
+        f" {runs.seconds:,.0f} s a run",
         (Line("glue-job", seconds * dpus / 3600),),
         _job_stops(taken, runs),
         {"job_minutes": runs.minutes, "run_seconds": runs.seconds, "runs": live + idle},
