@@ -9,11 +9,10 @@ from typing import Any
 
 from nearcast.deploy.artifacts import content_hash, upload
 from nearcast.deploy.connection import Connection
-from nearcast.deploy.failures import failure, refused_change_set
+from nearcast.deploy.failures import failure, refusals, refused_change_set
 from nearcast.deploy.stacks import describe, last_event
 from nearcast.deploy.templates import Template
 from nearcast.deploy.waiting import finish
-from nearcast.errors import DeployError
 
 MAXIMUM_BODY = 51_200
 """Bytes that a request takes as a template; a larger one is read from S3 (CloudFormation quotas)."""
@@ -90,32 +89,27 @@ def make(
     DeployError
         CloudFormation cannot make it; nothing of it is left.
     """
-    from botocore.exceptions import ClientError
-
     cloudformation = connection.cloudformation
     if stack and _same(connection, stack, template, parameters):
         return None
-    try:
+    with refusals(name, f"Mend infrastructure/{template.layer}.yaml, then run the same command again."):
         answer = cloudformation.create_change_set(
             StackName=name,
             ChangeSetName=f"nearcast-{time.time_ns()}",
             ChangeSetType="UPDATE" if stack else "CREATE",
             Parameters=list(parameters),
             Capabilities=["CAPABILITY_NAMED_IAM"],
+            # CloudFormation hands them on to every resource that has tags.
+            Tags=[
+                {"Key": "Project", "Value": "nearcast"},
+                {"Key": "Environment", "Value": connection.settings.environment},
+            ],
             # A deployment after a destruction takes over the data that was kept.
             ImportExistingResources=True,
             # A new stack that fails goes away again, so that the next try begins with none.
             OnStackFailure="ROLLBACK" if stack else "DELETE",
             **_body(connection, template, bucket),
         )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        raise DeployError(
-            f"Stack {name} was refused: {error.response['Error']['Message']}",
-            kept="It is as it was; the stacks before it are deployed.",
-            todo=f"Mend infrastructure/{template.layer}.yaml, then run the same command again.",
-        ) from error
     described = _described(connection, answer["Id"])
     changes = tuple(_change(item["ResourceChange"], template) for item in described["Changes"])
     made = ChangeSet(name, answer["StackId"], answer["Id"], stack is None, changes)

@@ -208,6 +208,11 @@ def _apply(
         )
     connection.note(f"stack {name}: {len(change_set.changes)} changes")
     status = execute(connection, change_set)
+    if adopted := [one.resource for one in change_set.changes if one.action == "Import"]:
+        connection.note(
+            f"taken over as they were: {', '.join(adopted)}. Whether they are as the template has them: "
+            f"aws cloudformation detect-stack-drift --stack-name {name}"
+        )
     done.stacks.append(Stack(name, status, changed=True))
     changed = describe(connection.cloudformation, name)
     assert changed is not None

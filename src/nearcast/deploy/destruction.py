@@ -9,7 +9,7 @@ from typing import Any
 from nearcast.aws import client
 from nearcast.deploy.connection import Connection, Note, Report, connect
 from nearcast.deploy.deployment import LAYERS
-from nearcast.deploy.failures import failure
+from nearcast.deploy.failures import failure, refusals
 from nearcast.deploy.stacks import describe, last_event, outputs, resources
 from nearcast.deploy.states import TODO
 from nearcast.deploy.target import check_account, remember
@@ -87,7 +87,7 @@ def _doomed(connection: Connection, layer: str) -> Doomed | None:
         return Doomed(name, stack["StackId"], (), ())
     if stack and stack["StackStatus"].endswith("_IN_PROGRESS"):
         connection.note(f"{name} is {stack['StackStatus']}, by another run: waiting for it")
-        finish(connection, stack["StackId"], last_event(connection.cloudformation, name), 0)
+        finish(connection, stack["StackId"], None, 0)
         stack = describe(connection.cloudformation, name)
     if stack is None:
         return None
@@ -125,8 +125,9 @@ def _holds(connection: Connection, kind: str, name: str) -> str:
 
 def _delete(connection: Connection, stack: Doomed) -> None:
     since = last_event(connection.cloudformation, stack.stack_id)
-    connection.cloudformation.delete_stack(StackName=stack.stack_id)
+    todo = TODO["delete_stack"].format(name=stack.name)
+    with refusals(stack.name, todo):
+        connection.cloudformation.delete_stack(StackName=stack.stack_id)
     status = finish(connection, stack.stack_id, since, len(stack.removed) + len(stack.kept))
     if status != "DELETE_COMPLETE":
-        todo = TODO["delete_stack"].format(name=stack.name)
         raise failure(connection, stack.stack_id, status, since, todo)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from nearcast.aws_errors import explain_reason
@@ -34,6 +36,23 @@ def failure(
         kept=KEPT.get(status, "What was made stays, so that the next try goes on from there."),
         todo=explained[1] if explained else todo or "Mend the cause, then run the same command again.",
     )
+
+
+@contextmanager
+def refusals(name: str, todo: str) -> Iterator[None]:
+    """Turn CloudFormation's refusal of a request for a stack into a DeployError; other errors pass."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise DeployError(
+            f"Stack {name} was refused: {error.response['Error']['Message']}",
+            kept="It is as it was; the stacks before it are deployed.",
+            todo=todo,
+        ) from error
 
 
 def refused_change_set(connection: Connection, name: str, change_set: dict[str, Any]) -> DeployError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nearcast.deploy.connection import Connection
-from nearcast.deploy.failures import failure
+from nearcast.deploy.failures import failure, refusals
 from nearcast.deploy.stacks import describe, last_event
 from nearcast.deploy.waiting import finish
 
@@ -53,12 +53,13 @@ def make_ready(connection: Connection, name: str) -> dict[str, Any] | None:
             return stack
         if status.endswith("_IN_PROGRESS"):
             connection.note(f"{name} is {status}, by another run: waiting for it")
-            finish(connection, stack_id, last_event(connection.cloudformation, stack_id), 0)
+            finish(connection, stack_id, None, 0)
             continue
         action, said = WAYS_ON[status]
         connection.note(f"{name}: {said}")
         since = last_event(connection.cloudformation, stack_id)
-        getattr(connection.cloudformation, action)(StackName=name)
+        with refusals(name, TODO[action].format(name=name)):
+            getattr(connection.cloudformation, action)(StackName=name)
         ended = finish(connection, stack_id, since, 0)
         if ended not in READY and ended != "DELETE_COMPLETE":
             raise failure(connection, stack_id, ended, since, TODO[action].format(name=name))

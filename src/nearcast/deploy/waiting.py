@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from nearcast.deploy.connection import Connection, Progress
-from nearcast.deploy.stacks import describe, events
+from nearcast.deploy.stacks import describe, events, last_event
 
 
 def finish(connection: Connection, stack_id: str, since: str | None, total: int) -> str:
@@ -16,7 +16,7 @@ def finish(connection: Connection, stack_id: str, since: str | None, total: int)
     stack_id
         The id and not the name: a name does not lead to a stack that was deleted.
     since
-        The id of the stack's last event before the operation; its progress is told from there.
+        The id of the stack's last event before the operation; None: the operation is another run's.
     total
         How many resources the operation touches.
     """
@@ -25,7 +25,9 @@ def finish(connection: Connection, stack_id: str, since: str | None, total: int)
         while True:
             stack = describe(connection.cloudformation, stack_id)
             status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-            ended = not status.endswith("_IN_PROGRESS")
+            # What was just asked for may not show in the status yet; without an event it has not begun.
+            begun = since is None or last_event(connection.cloudformation, stack_id) != since
+            ended = begun and not status.endswith("_IN_PROGRESS")
             if connection.report is not None:
                 connection.report(_progress(connection, stack_id, since, total, ended))
             if ended:
