@@ -123,8 +123,6 @@ def _parse(assignments: tuple[str, ...]) -> dict[str, str]:
 
 
 def _approve(output: Output, change_set: ChangeSet, approved: bool) -> bool:
-    if approved and not output.people.is_terminal and not any(one.warning for one in change_set.changes):
-        return True
     _show_changes(output, change_set.stack, change_set.changes)
     return approved or click.confirm("Make these changes?", err=True)
 
