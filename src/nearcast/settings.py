@@ -32,9 +32,13 @@ class Settings(BaseSettings):
     postgres_reader_dsn: SecretStr | None = None
     """Connection string of the reader role: the dashboard."""
 
+    target: Literal["local", "aws"] = "local"
+    """Where requests may go: `local` to a loopback address only, `aws` to an account."""
     aws_endpoint_url: str | None = None
-    """None: AWS itself. A loopback address: the local gateway."""
+    """A loopback address: the local gateway. None with the target `aws`: AWS itself."""
     aws_region: str = "us-east-1"
+    aws_account_id: str | None = None
+    """The account that this home was deployed to; None with the target `local`."""
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
@@ -79,7 +83,8 @@ class Settings(BaseSettings):
         if value is None:
             raise NearcastError(
                 f"NEARCAST_{field.upper()} is not set, and {self.home} does not name it.",
-                todo="Run `nearcast up` (local services and stacks) first, or set it in the environment.",
+                todo="Run `nearcast up` (local services and stacks) or `nearcast deploy` first, or set it in the "
+                "environment.",
             )
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
