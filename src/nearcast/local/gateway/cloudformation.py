@@ -9,10 +9,14 @@ from nearcast.local.gateway.hooks import AwsError
 
 
 def install() -> None:
-    """Add AWS::Glue::Classifier, and the Kinesis destination of AWS::DynamoDB::Table."""
+    """Add AWS::Glue::Classifier, AWS::QuickSight, and the Kinesis destination of AWS::DynamoDB::Table."""
     from ministack.services.cloudformation import provisioners
 
+    from nearcast.local.gateway import not_run, quicksight
+
     handlers = provisioners._RESOURCE_HANDLERS
+    handlers.update(quicksight.handlers())
+    not_run.install()
 
     handlers["AWS::Glue::Classifier"] = {
         "create": _create_classifier,
