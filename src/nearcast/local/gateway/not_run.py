@@ -12,21 +12,26 @@ from nearcast.local.gateway.quicksight import PREFIX
 CHECKED = "checked against botocore's model, not run"
 ACCEPTED = "accepted, not run"
 
-TYPES: dict[str, str] = {}
-"""Types that are kept and do nothing, with what they would do."""
-
-PROPERTIES: dict[str, tuple[str, ...]] = {}
-"""Properties, by type, that nothing here acts upon."""
+PROPERTIES = {
+    "AWS::DynamoDB::Table": (
+        "ContributorInsightsSpecification",
+        "OnDemandThroughput",
+        "PointInTimeRecoverySpecification",
+        "SSESpecification",
+        "TimeToLiveSpecification",
+    ),
+    "AWS::Kinesis::Stream": ("StreamEncryption",),
+    "AWS::S3::Bucket": ("BucketEncryption", "LifecycleConfiguration", "LoggingConfiguration", "Tags"),
+}
+"""Properties, by type, that ministack's CloudFormation takes and drops: the resource does not have them afterwards."""
 
 
 def reason(resource_type: str, properties: dict[str, Any]) -> str:
     """Return what of a resource is not run here; "" when it is all run."""
     if resource_type.startswith(PREFIX):
         return CHECKED
-    if resource_type in TYPES:
-        return f"{TYPES[resource_type]}: {ACCEPTED}"
-    idle = [name for name in PROPERTIES.get(resource_type, ()) if properties.get(name)]
-    return f"{', '.join(idle)}: {ACCEPTED}" if idle else ""
+    dropped = [name for name in PROPERTIES.get(resource_type, ()) if properties.get(name)]
+    return f"{', '.join(dropped)}: {ACCEPTED}" if dropped else ""
 
 
 def install() -> None:
