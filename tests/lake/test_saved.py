@@ -27,7 +27,8 @@ from nearcast.lake.query import QueryResult, query
 from nearcast.lake.saved import saved_queries, saved_query
 from nearcast.schema import QUANTILE_COLUMNS, QUANTILE_LEVELS
 from nearcast.settings import Settings
-from tests.local.gateway.athena_client import PRICES
+from tests.local.gateway.analytics_template import properties
+from tests.local.gateway.athena_client import PRICES, run
 from tests.local.gateway.conftest import Gateway
 
 BUCKET, DATABASE, BAD_DATABASE = "saved-queries", "saved_queries", "bad_prices"
@@ -338,6 +339,29 @@ def data_quality(bars: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stock_symbol", *names])
 
 
+def price_history(bars: pd.DataFrame) -> pd.DataFrame:
+    """The bars with the estimators of volatility over rolling windows of pandas."""
+    frames = []
+    for _, mine in bars.groupby("stock_symbol"):
+        o, h, low, c = (np.log(mine[f"{name}_price"]) for name in ("open", "high", "low", "close"))
+        change, night, day = c.diff(), o - c.shift(), c - o
+        klass = 0.5 * (h - low) ** 2 - (2 * math.log(2) - 1) * day**2
+        rogers = (h - c) * (h - o) + (low - c) * (low - o)
+        k = 0.34 / (1.34 + (20 + 1) / (20 - 1))
+        yang = night.rolling(20).var() + k * day.rolling(20).var() + (1 - k) * rogers.rolling(20).mean()
+        variances = {
+            "close_to_close": change.rolling(20).var(),
+            "garman_klass": klass.rolling(20).mean(),
+            "rogers_satchell": rogers.rolling(20).mean(),
+            "yang_zhang": yang,
+        }
+        means = {f"mean_{days}": mine["close_price"].rolling(days).mean() for days in (20, 50, 200)}
+        known = change.rolling(20).count() == 20
+        yearly = {name: np.sqrt(252 * variance.where(known)) for name, variance in variances.items()}
+        frames.append(mine.assign(change=mine["close_price"].pct_change(), **means, **yearly))
+    return pd.concat(frames).drop(columns=["version", "_hoodie_commit_time"])
+
+
 ORACLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     function.__name__: function
     for function in (
@@ -350,6 +374,7 @@ ORACLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         correlations,
         symbols,
         data_quality,
+        price_history,
     )
 }
 
@@ -426,6 +451,70 @@ def test_forecast_scores_are_those_of_numpy(
     assert_equal(query(tables, saved_query("forecast_scores"), DATABASE), expected)
 
 
+def test_the_outcome_of_every_forecast_is_that_of_numpy(
+    tables: Settings, bars: pd.DataFrame, forecasts: pd.DataFrame
+) -> None:
+    closes = {symbol: mine.set_index("date")["close_price"] for symbol, mine in bars.groupby("stock_symbol")}
+    last_made = forecasts.groupby(["stock_symbol", "date", "horizon"])["made_at"].transform("max")
+    rows = []
+    for one in forecasts.assign(newest=(forecasts["made_at"] == last_made).astype(int)).to_dict("records"):
+        mine, horizon = closes[one["stock_symbol"]], one["horizon"]
+        actual = mine.get(pd.Timestamp(one["date"]))
+        loss, baseline, inside = None, None, (None, None)
+        if actual is not None:
+            came = np.array([math.log(actual / one["last_close"])])
+            bands = np.array([[math.log(one[name] / one["last_close"]) for name in QUANTILE_COLUMNS]])
+            loss = pinball_loss(came, bands, LEVELS)[0]
+            inside = (one["q100"] <= actual <= one["q900"], one["q025"] <= actual <= one["q975"])
+            past = np.log(mine[: pd.Timestamp(one["as_of_date"])]).diff(horizon).dropna().tail(500)
+            if len(past) >= 60:
+                baseline = pinball_loss(came, np.quantile(past, QUANTILE_LEVELS)[None], LEVELS)[0]
+        names = ("stock_symbol", "date", "horizon", "as_of_date", "model_version", "last_close")
+        shown = [one[name] for name in (*names, "q025", "q100", "q500", "q900", "q975")]
+        rows.append([*shown, actual, loss, baseline, *inside, one["newest"]])
+    got = query(tables, saved_query("forecast_outcomes"), DATABASE)
+    columns = [*got.columns[:11], "actual", "pinball_loss", "baseline_loss", "inside_80", "inside_95", "newest"]
+    expected = pd.DataFrame(rows, columns=columns)
+    for day in ("date", "as_of_date"):
+        expected[day] = pd.to_datetime(expected[day])
+    for number in ("actual", "pinball_loss", "baseline_loss", "inside_80", "inside_95"):
+        expected[number] = expected[number].astype(float)
+    expected = expected.sort_values(["stock_symbol", "date", "horizon", "model_version"], ignore_index=True)
+    assert expected["baseline_loss"].isna().sum() > expected["actual"].isna().sum() > 0
+    assert 0 < expected["inside_80"].sum() < expected["inside_95"].sum() and 0 < expected["newest"].mean() < 1
+    assert_equal(got, expected)
+
+
+QUICKSIGHT_TYPES = {
+    "varchar": "STRING",
+    "date": "DATETIME",
+    "double": "DECIMAL",
+    "bigint": "INTEGER",
+    "integer": "INTEGER",
+}
+"""Athena's types as QuickSight takes them (docs.aws.amazon.com/quicksight, supported data types)."""
+
+
+@pytest.mark.parametrize("logical_id", ["PricesDataSet", "MonthsDataSet", "ForecastsDataSet"])
+def test_a_data_set_of_quicksight_has_the_columns_that_athena_returns(
+    logical_id: str, tables: Settings, gateway: Gateway
+) -> None:
+    """Wrapped as QuickSight wraps it: the query in brackets, what is filtered around it."""
+    [table] = properties(logical_id)["PhysicalTableMap"].values()
+    held = table["CustomSql"]
+    sql = f"SELECT * FROM ({held['SqlQuery']}) AS held WHERE stock_symbol = 'NFLX' LIMIT 1"
+    answer = run(
+        gateway.client("athena"),
+        sql,
+        QueryExecutionContext={"Database": DATABASE},
+        ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"},
+    )
+    assert [(column["Name"], column["Type"]) for column in held["Columns"]] == [
+        (name, QUICKSIGHT_TYPES[kind]) for name, kind in answer.columns.items()
+    ]
+    assert len(answer.rows) == 1
+
+
 def test_data_quality_counts_what_is_wrong(tables: Settings, gateway: Gateway) -> None:
     good = {"open_price": 10.0, "high_price": 12.0, "low_price": 9.0, "close_price": 11.0, "volume": 5}
     wrong: list[dict[str, Any]] = [
@@ -455,7 +544,7 @@ def test_data_quality_counts_what_is_wrong(tables: Settings, gateway: Gateway) -
 
 
 def test_every_saved_query_is_tested_here() -> None:
-    assert {*ORACLES, "freshness", "forecast_scores"} == set(saved_queries())
+    assert {*ORACLES, "freshness", "forecast_scores", "forecast_outcomes"} == set(saved_queries())
 
 
 @pytest.mark.parametrize("name", saved_queries())
