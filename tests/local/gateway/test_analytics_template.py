@@ -152,7 +152,9 @@ def test_motos_quicksight_makes_them_from_the_same_properties(monkeypatch: pytes
     account = "000000000000"
     source = properties("DataSource")
     client.create_data_source(**source)
-    told = client.describe_data_source(AwsAccountId=account, DataSourceId=source["DataSourceId"])["DataSource"]
+    told = client.describe_data_source(AwsAccountId=account, DataSourceId=source["DataSourceId"])[
+        "DataSource"
+    ]
     assert {name: told[name] for name in ("Name", "Type", "DataSourceParameters", "SslProperties")} == {
         name: source[name] for name in ("Name", "Type", "DataSourceParameters", "SslProperties")
     }

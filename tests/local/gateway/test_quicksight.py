@@ -83,9 +83,7 @@ def change(client: Any, body: str, kind: str, **parameters: str) -> dict[str, st
     changes = client.describe_change_set(ChangeSetName=made)["Changes"]
     client.execute_change_set(ChangeSetName=made)
     time.sleep(0.2)
-    return {
-        one["ResourceChange"]["LogicalResourceId"]: one["ResourceChange"]["Action"] for one in changes
-    }
+    return {one["ResourceChange"]["LogicalResourceId"]: one["ResourceChange"]["Action"] for one in changes}
 
 
 def described(client: Any) -> dict[str, dict[str, Any]]:
@@ -100,7 +98,9 @@ def test_every_quicksight_resource_is_made_under_its_name_and_said_to_be_checked
     assert {name: one["PhysicalResourceId"] for name, one in resources.items() if name in MADE} == {
         name: f"{ACCOUNT}|{named}" for name, (_, named) in MADE.items()
     }
-    assert {name for name, one in resources.items() if one.get("ResourceStatusReason") == CHECKED} == set(MADE)
+    assert {name for name, one in resources.items() if one.get("ResourceStatusReason") == CHECKED} == set(
+        MADE
+    )
     events = deployed.describe_stack_events(StackName=STACK)["StackEvents"]
     assert {
         one["LogicalResourceId"]
@@ -153,9 +153,9 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
     "a value that there is not": ("MonthsDataSet", lambda it: it.update(ImportMode="CACHED"), "CACHED"),
     "a value that there is not, deep inside": (
         "Template",
-        lambda it: it["Definition"]["Sheets"][0]["Visuals"][1]["LineChartVisual"]["ChartConfiguration"].update(
-            Type="CURVE"
-        ),
+        lambda it: it["Definition"]["Sheets"][0]["Visuals"][1]["LineChartVisual"][
+            "ChartConfiguration"
+        ].update(Type="CURVE"),
         "CURVE",
     ),
     "a name with a blank": ("Dashboard", lambda it: it.update(DashboardId="two words"), "two words"),

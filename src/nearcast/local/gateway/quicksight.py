@@ -46,12 +46,13 @@ KINDS = {
         frozenset({"AlternateDataSourceParameters", "ErrorInfo"}),
     ),
     "DataSet": Kind(
-        "CreateDataSet", "dataset", "DataSetId", frozenset({"DataSetRefreshProperties", "IngestionWaitPolicy"})
+        "CreateDataSet",
+        "dataset",
+        "DataSetId",
+        frozenset({"DataSetRefreshProperties", "IngestionWaitPolicy"}),
     ),
     "Template": Kind("CreateTemplate", "template", "TemplateId"),
-    "Analysis": Kind(
-        "CreateAnalysis", "analysis", "AnalysisId", frozenset({"Errors", "Sheets", "Status"})
-    ),
+    "Analysis": Kind("CreateAnalysis", "analysis", "AnalysisId", frozenset({"Errors", "Sheets", "Status"})),
     "Dashboard": Kind("CreateDashboard", "dashboard", "DashboardId"),
 }
 """By the type's last name. Source: CloudFormation's template reference beside QuickSight's API reference."""
@@ -65,7 +66,9 @@ def handlers() -> dict[str, dict[str, Callable[..., Any]]]:
     }
 
 
-def _create(kind: Kind, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+def _create(
+    kind: Kind, logical_id: str, properties: dict[str, Any], stack: str
+) -> tuple[str, dict[str, Any]]:
     """Return the physical id, as Ref gives it, and what GetAtt gives. Raises ValueError when the API would refuse."""
     from ministack.core.responses import get_region
 
