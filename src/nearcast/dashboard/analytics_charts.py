@@ -5,7 +5,7 @@ They are the visuals of infrastructure/analytics.yaml, under the same titles.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nearcast.dashboard.charts import BAND, DOWN, NEXT, UP, range_breaks
@@ -158,7 +158,7 @@ def _band(rows: pd.DataFrame, name: str, low: str, high: str, opacity: float) ->
     return [{**one, "hovertemplate": "%{y:,.2f}"} for one in (lower, upper)]
 
 
-def _bars(x: Sequence[Any], y: Sequence[Any], name: str, color: str, hover: str) -> dict[str, Any]:
+def _bars(x: Iterable[Any], y: Iterable[Any], name: str, color: str, hover: str) -> dict[str, Any]:
     return {
         "type": "bar",
         "name": name,
