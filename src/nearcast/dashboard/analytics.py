@@ -144,7 +144,7 @@ def _choose(symbols: pd.DataFrame) -> Choice | None:
             (max(first, mine["last_day"] - YEAR), last),
             min_value=first,
             max_value=last,
-            key=f"analytics_days_{symbol}_{last}",
+            key=f"analytics_days_{symbol}",
             width=260,
         )
         st.button("Read again", on_click=_answer.clear, help=f"An answer is kept for {KEPT_S:.0f} s.")
