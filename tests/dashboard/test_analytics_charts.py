@@ -96,6 +96,7 @@ def test_a_forecast_whose_day_has_not_come_has_bands_and_no_close() -> None:
 
 
 def test_without_an_outcome_there_are_no_bars_to_draw() -> None:
-    to_come = forecasts()[lambda rows: rows["actual"].isna()]
+    rows = forecasts()
+    to_come = rows[rows["actual"].isna()]
     assert not charts.pinball_ratio(to_come).data
     assert all(len(trace.x) == 0 for trace in charts.coverage(to_come).data)

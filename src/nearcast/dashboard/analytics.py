@@ -136,14 +136,15 @@ def _choose(symbols: pd.DataFrame) -> Choice | None:
     """Return what a person chose; None while one end of the days is missing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         symbol = str(st.selectbox("Symbol", list(symbols["stock_symbol"]), key="analytics_symbol", width=140))
-        mine = symbols.set_index("stock_symbol").loc[symbol]
+        mine = symbols[symbols["stock_symbol"] == symbol]
+        first: datetime.date = mine["first_day"].iloc[0]
+        newest: datetime.date = mine["last_day"].iloc[0]
         # A month more than there are prices: forecasts are of days to come.
-        first, last = mine["first_day"], mine["last_day"] + MONTH
         days = st.date_input(
             "Days",
-            (max(first, mine["last_day"] - YEAR), last),
+            (max(first, newest - YEAR), newest + MONTH),
             min_value=first,
-            max_value=last,
+            max_value=newest + MONTH,
             key=f"analytics_days_{symbol}",
             width=260,
         )
