@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from cfnlint.decode.cfn_yaml import loads
 
-from nearcast.deploy import template
-
+TEMPLATE = Path(__file__).parents[3] / "infrastructure" / "analytics.yaml"
 ENVIRONMENT = "quick"
 PRINCIPAL = "arn:aws:quicksight:us-east-1:000000000000:user/default/author"
 IMPORTS = {
@@ -40,7 +40,7 @@ VALUES = {
 
 def resources() -> dict[str, Any]:
     """Return the resources of the template, intrinsic functions as they are."""
-    found: dict[str, Any] = json.loads(json.dumps(loads(template("analytics"))))["Resources"]
+    found: dict[str, Any] = json.loads(json.dumps(loads(TEMPLATE.read_text())))["Resources"]
     return found
 
 

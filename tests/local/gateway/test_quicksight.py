@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads
 
-from nearcast.deploy import template
 from nearcast.local.gateway.not_run import CHECKED, PROPERTIES, reason
-from tests.local.gateway.analytics_template import ENVIRONMENT, IMPORTS, PRINCIPAL, definition_hash
+from tests.local.gateway.analytics_template import ENVIRONMENT, IMPORTS, PRINCIPAL, TEMPLATE, definition_hash
 from tests.local.gateway.conftest import Gateway
 
 ACCOUNT = "000000000000"
@@ -56,7 +55,7 @@ def deployed(cloudformation: Any) -> Iterator[Any]:
 def with_arns() -> str:
     """Return the template with an output for what GetAtt gives of each QuickSight resource."""
     outputs = "".join(f"  {name}Arn: {{ Value: !GetAtt {name}.Arn }}\n" for name in MADE)
-    return template("analytics") + outputs
+    return TEMPLATE.read_text() + outputs
 
 
 def ended(client: Any, stack: str) -> str:
@@ -177,7 +176,7 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_the_api_would_refuse_fails_its_resource_with_the_reason(cloudformation: Any, name: str) -> None:
     logical_id, spoil, said = WRONG[name]
-    body = json.loads(json.dumps(loads(template("analytics"))))
+    body = json.loads(json.dumps(loads(TEMPLATE.read_text())))
     spoil(body["Resources"][logical_id]["Properties"])
     stack = f"wrong-{list(WRONG).index(name)}"
     parameters = {"Environment": ENVIRONMENT, "QuickSightPrincipalArn": PRINCIPAL}
