@@ -9,10 +9,14 @@ from nearcast.local.gateway.hooks import AwsError
 
 
 def install() -> None:
-    """Add Glue's classifiers and security configurations, and the Kinesis destination of AWS::DynamoDB::Table."""
+    """Add what ministack does not know: two types of Glue's, QuickSight's, and a table's Kinesis destination."""
     from ministack.services.cloudformation import provisioners
 
+    from nearcast.local.gateway import not_run, quicksight
+
     handlers = provisioners._RESOURCE_HANDLERS
+    handlers.update(quicksight.handlers())
+    not_run.install()
 
     handlers["AWS::Glue::Classifier"] = {
         "create": _create_classifier,
