@@ -18,13 +18,21 @@ from nearcast.aws import client
 from nearcast.errors import DeployError
 from nearcast.settings import STACKS_FILE, Settings, load_settings, write_env_file
 
-LAYERS = ("stream", "lake")
+LAYERS = ("bootstrap", "stream", "lake")
 LOCAL_PARAMETERS = {
-    "stream": {"BufferSeconds": "1", "LambdaBufferSeconds": "0", "VisibilitySeconds": "60"},
-    "lake": {},
+    "bootstrap": {},
+    "stream": {
+        "BufferSeconds": "1",
+        "LambdaBufferSeconds": "0",
+        "VisibilitySeconds": "60",
+        "Versioning": "Suspended",
+        "AlarmActions": "DISABLED",
+    },
+    "lake": {"Versioning": "Suspended", "ScheduleState": "DISABLED"},
 }
 """What differs on one machine: Firehose gathers for one second, the Lambda gets its records at once, and
-what a killed job had taken returns after a minute."""
+what a killed job had taken returns after a minute. Airflow starts crawler and job, nobody is sent alarms, and
+versions, which nothing would expire, are not kept."""
 POLL_S = 0.1
 Note = Callable[[str], None]
 
@@ -38,14 +46,6 @@ class Stack:
     changed: bool
 
 
-@dataclass(frozen=True)
-class Artifacts:
-    """The bucket that holds the artifacts, and their keys by template parameter."""
-
-    bucket: str
-    keys: dict[str, str]
-
-
 def deploy(settings: Settings, target: str = "local", note: Note = lambda text: None) -> list[Stack]:
     """Create or update the stacks and write their outputs to NEARCAST_HOME.
 
@@ -54,21 +54,21 @@ def deploy(settings: Settings, target: str = "local", note: Note = lambda text: 
     """
     if target == "local":
         _check_loopback(settings.aws_endpoint_url)
-    artifacts = upload_artifacts(settings)
     stacks = []
-    outputs: dict[str, str] = {"artifacts_bucket": artifacts.bucket}
+    artifacts: dict[str, str] = {}
+    outputs: dict[str, str] = {}
     for layer in LAYERS:
         name = f"nearcast-{settings.environment}-{layer}"
         note(f"stack {name}")
         parameters = {
             "Environment": settings.environment,
-            "ArtifactsBucket": artifacts.bucket,
             "TableType": settings.table_type,
         }
         if target == "local":
             parameters |= LOCAL_PARAMETERS[layer]
-        stacks.append(_apply(settings, name, template(layer), parameters | artifacts.keys))
+        stacks.append(_apply(settings, name, template(layer), parameters | artifacts))
         outputs |= _outputs(settings, name)
+        artifacts = artifacts or upload_artifacts(settings, outputs["artifacts_bucket"])
     write_env_file(settings.home / STACKS_FILE, outputs)
     _check_change_capture(load_settings(settings.home))
     return stacks
@@ -111,13 +111,12 @@ def package_transformer() -> bytes:
     return packed.getvalue()
 
 
-def upload_artifacts(settings: Settings) -> Artifacts:
-    """Upload the Lambda and the job's script unless they are there; their keys name their content."""
-    account = client("sts", settings).get_caller_identity()["Account"]
-    bucket = f"nearcast-{settings.environment}-artifacts-{account}"
+def upload_artifacts(settings: Settings, bucket: str) -> dict[str, str]:
+    """Upload the Lambda and the job's script unless they are there; return their keys by template parameter.
+
+    A key names its content.
+    """
     s3 = client("s3", settings)
-    if bucket not in {item["Name"] for item in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket=bucket, **_location(settings.aws_region))
     job = (Path(__file__).parent / "lake" / "hudi_job.py").read_bytes()
     bodies = {
         "TransformerKey": ("transformer/{}.zip", package_transformer()),
@@ -128,12 +127,7 @@ def upload_artifacts(settings: Settings) -> Artifacts:
         keys[parameter] = pattern.format(hashlib.sha256(body).hexdigest()[:16])
         if not s3.list_objects_v2(Bucket=bucket, Prefix=keys[parameter]).get("KeyCount"):
             s3.put_object(Bucket=bucket, Key=keys[parameter], Body=body)
-    return Artifacts(bucket, keys)
-
-
-def _location(region: str) -> dict[str, Any]:
-    # us-east-1 must not be named as a location constraint.
-    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    return keys
 
 
 def _apply(settings: Settings, name: str, body: str, parameters: dict[str, str]) -> Stack:

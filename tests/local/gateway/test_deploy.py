@@ -17,8 +17,12 @@ from nearcast.settings import Settings
 
 def test_a_second_deployment_changes_nothing(deployed: Settings) -> None:
     stacks = deploy(deployed)
-    assert [stack.name for stack in stacks] == ["nearcast-dev-stream", "nearcast-dev-lake"]
-    assert [stack.changed for stack in stacks] == [False, False]
+    assert [stack.name for stack in stacks] == [
+        "nearcast-dev-bootstrap",
+        "nearcast-dev-stream",
+        "nearcast-dev-lake",
+    ]
+    assert [stack.changed for stack in stacks] == [False, False, False]
 
 
 def test_the_deployed_resources_are_there_under_the_names_in_the_settings(deployed: Settings) -> None:
@@ -44,8 +48,8 @@ def test_a_new_lambda_changes_only_the_stack_that_holds_it(
         archive.writestr(zipfile.ZipInfo("transformer.py"), source + b"# changed\n")
     with monkeypatch.context() as patched:
         patched.setattr(nearcast.deploy, "package_transformer", changed.getvalue)
-        assert [stack.changed for stack in deploy(deployed)] == [True, False]
-    assert [stack.changed for stack in deploy(deployed)] == [True, False]
+        assert [stack.changed for stack in deploy(deployed)] == [False, True, False]
+    assert [stack.changed for stack in deploy(deployed)] == [False, True, False]
 
 
 @pytest.mark.parametrize("endpoint", [None, "https://kinesis.us-east-1.amazonaws.com", "http://10.0.0.1:1"])
