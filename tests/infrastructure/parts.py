@@ -41,9 +41,9 @@ AIRFLOW = "airflow.providers.amazon.aws"
 OPERATORS = {
     "GlueCrawlerRunOperator": Library(
         f"{AIRFLOW}.hooks.glue_crawler",
-        ("GlueCrawlerHook.start_crawler",),
+        ("GlueCrawlerHook.start_crawler", "GlueCrawlerHook.wait_for_crawler_completion"),
         "glue",
-        "starts the crawler and waits",
+        "starts the crawler, waits, and logs its metrics",
         ("crawler_ready",),
     ),
     "AthenaOperator": Library(
@@ -95,6 +95,7 @@ SERVICE_PARTS = {
     "HudiJobRole": Part((f"nearcast.lake.hudi_job:{SCRIPT}",)),
 }
 """Parts that a service of AWS runs; the template of their stack has a role for each."""
+DEPLOYER = "deployer"
 DEPLOYER_COMMANDS = ("deploy", "destroy")
 LOCAL_COMMANDS = {
     "demo": "starts the local services and shows the whole path on them",
