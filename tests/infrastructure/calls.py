@@ -151,7 +151,9 @@ class _Finder:
         elif isinstance(parent, ast.Tuple) and isinstance(holder := module.parents[parent], ast.Assign):
             for target in holder.targets:
                 same = isinstance(target, ast.Tuple) and len(target.elts) == len(parent.elts)
-                one = target.elts[parent.elts.index(node)] if same and isinstance(target, ast.Tuple) else target
+                one = (
+                    target.elts[parent.elts.index(node)] if same and isinstance(target, ast.Tuple) else target
+                )
                 self.assign(module, one, kinds)
         elif isinstance(parent, ast.Call):
             self.argument(module, parent, node, None, kinds)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.infrastructure.parts import deployer, operations
 from tests.infrastructure.program import ROOT
-from tests.infrastructure.rights import actions_of, known_action, reference
+from tests.infrastructure.rights import actions_of, known_action
 from tests.infrastructure.templates import templates
 
 FILE = ROOT / "infrastructure" / "deployer-actions.md"
@@ -24,8 +24,8 @@ HEAD = """# What whoever deploys may have to do
 `nearcast deploy` and `nearcast destroy` work with the rights of whoever runs them, and CloudFormation makes the
 resources with the same rights. This list is made from the deployment's calls and from AWS's own schemas of the resource
 types in these templates (their handlers' permissions). The schemas name all that a type can ask for, also for features
-that the templates do not use, so it is an upper bound. `iam:PassRole` can be confined to the roles of the
-environment's stacks.
+that the templates do not use, so it is an upper bound; what they name and IAM does not know is left out. `iam:PassRole`
+can be confined to the roles of the environment's stacks.
 
 Written by `python -m tests.infrastructure.deployer_actions`; a test compares it with code and templates.
 
@@ -55,19 +55,9 @@ def actions() -> dict[str, set[str]]:
     for template in templates().values():
         for resource in template.resources.values():
             for action in permissions(resource["Type"]):
-                for spelt in _spelt(action):
-                    wanted[spelt].add(resource["Type"].removeprefix("AWS::"))
+                if known_action(action) is not None:
+                    wanted[action].add(resource["Type"].removeprefix("AWS::"))
     return dict(wanted)
-
-
-def _spelt(action: str) -> list[str]:
-    """Return an action of a schema as IAM spells it; none when IAM has no such action, all when it has a ``*``."""
-    if "*" not in action:
-        return [action] if known_action(action) is not None else []
-    service, _, pattern = action.partition(":")
-    prefix = pattern.rstrip("*").lower()
-    names = reference().get(service, {}).get("Actions", {})
-    return [f"{service}:{name}" for name in names if name.startswith(prefix)]
 
 
 def document() -> str:

@@ -86,7 +86,9 @@ def _check(shape: Any, value: Any, path: str) -> list[str]:
         if not isinstance(value, Fields):
             return [f"{path} is {value!r}, not a map"]
         return [
-            wrong for name, one in value.fields.items() for wrong in _check(shape.value, one, f"{path}.{name}")
+            wrong
+            for name, one in value.fields.items()
+            for wrong in _check(shape.value, one, f"{path}.{name}")
         ]
     return _check_scalar(shape, value, path)
 

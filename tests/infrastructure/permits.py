@@ -29,7 +29,11 @@ def resources_of(request: Request, settings: Settings) -> list[str]:
     at = f"{REGION}:{ACCOUNT}"
     if request.service == "s3":
         bucket = re.sub(r"\d{12}$", ACCOUNT, given["Bucket"])
-        keys = [given["Key"]] if "Key" in given else [one["Key"] for one in given.get("Delete", {}).get("Objects", [])]
+        keys = (
+            [given["Key"]]
+            if "Key" in given
+            else [one["Key"] for one in given.get("Delete", {}).get("Objects", [])]
+        )
         return [f"arn:aws:s3:::{bucket}/{key}" for key in keys] or [f"arn:aws:s3:::{bucket}"]
     if request.service == "dynamodb":
         tables = given.get("RequestItems") or [given["TableName"]]

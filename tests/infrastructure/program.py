@@ -71,7 +71,9 @@ def _defined(statement: ast.stmt) -> list[str]:
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     if isinstance(statement, ast.AnnAssign):
         targets = [statement.target]
-    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)] or [BODY]
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)] or [
+        BODY
+    ]
 
 
 class Program:

@@ -171,7 +171,12 @@ PART_NEEDS: dict[str, tuple[Needed, ...]] = {
             "docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3",
         ),
         Needed(
-            ("kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"),
+            (
+                "kinesis:DescribeStream",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            ),
             "Firehose reads the stream",
             "docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3",
         ),

@@ -169,9 +169,7 @@ class Template:
         properties = self.resources[name]["Properties"]
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         documents += [properties[key] for key in ("PolicyDocument", "KeyPolicy") if key in properties]
-        return [
-            self._statement(name, one) for document in documents for one in listed(document["Statement"])
-        ]
+        return [self._statement(name, one) for document in documents for one in listed(document["Statement"])]
 
     def _statement(self, name: str, statement: dict[str, Any]) -> Statement:
         line = getattr(statement, "start_mark", None)

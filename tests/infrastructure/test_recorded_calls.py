@@ -104,7 +104,11 @@ def _publish_and_store(recorder: Recorder, settings: Settings) -> None:
 def _redrive(recorder: Recorder, settings: Settings) -> None:
     """Put back a change record, a raw line and a dead letter; one record that no code takes stays."""
     put(settings, "errors/processing-failed/2026/01/01/one", failed(change("REDO", "2008-02-01")))
-    put(settings, "errors/processing-failed/2026/01/01/two", failed(b"x") + failed(change("REDO", "2008-02-04")))
+    put(
+        settings,
+        "errors/processing-failed/2026/01/01/two",
+        failed(b"x") + failed(change("REDO", "2008-02-04")),
+    )
     put(settings, "errors/hudi-job-failed/2026/01/01/one", failed(json.dumps(ROW).encode()))
     sqs = client("sqs", settings)
     dead = sqs.get_queue_url(QueueName=f"nearcast-{settings.environment}-raw-dead-letters")["QueueUrl"]

@@ -43,7 +43,8 @@ IDENTITY_STATEMENTS = [
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_s_policy_is_what_its_calls_need(name: str) -> None:
     policy = templates()["access"].statements(f"{name}Policy")
-    assert compare(name, needed(name, PARTS[name]), given(policy)) == []
+    differences = compare(name, needed(name, PARTS[name]), given(policy))
+    assert not differences, "\n".join(differences)
 
 
 def test_every_part_has_a_role_with_its_policy_alone() -> None:
@@ -62,7 +63,8 @@ def test_a_service_s_role_is_what_the_service_needs(layer: str, name: str) -> No
     part = service_role(name)
     assert part is not None, f"nothing is known of {name}: tests/infrastructure/rights.py"
     template = templates()[layer]
-    assert compare(name, needed(name, part, template), given(template.statements(name))) == []
+    differences = compare(name, needed(name, part, template), given(template.statements(name)))
+    assert not differences, "\n".join(differences)
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda one: one.place)
@@ -99,7 +101,9 @@ NO_NARROWER = {"cloudwatch:GetMetricData": "its resource type is a dataset; metr
 
 
 def _pattern(arn_format: str) -> re.Pattern[str]:
-    text = arn_format.replace("${Partition}", "aws").replace("${Region}", REGION).replace("${Account}", ACCOUNT)
+    text = (
+        arn_format.replace("${Partition}", "aws").replace("${Region}", REGION).replace("${Account}", ACCOUNT)
+    )
     return re.compile(text)
 
 
@@ -108,7 +112,10 @@ def test_every_resource_is_of_use_to_an_action(statement: Statement) -> None:
     """A bucket's ARN beside actions on objects alone, or a queue's beside a table's, would be a mistake."""
     patterns = [_pattern(one) for action in statement.actions for one in arn_patterns(action)]
     for resource in statement.resources:
-        assert resource == "*" or any(one.fullmatch(resource) for one in patterns), (resource, statement.place)
+        assert resource == "*" or any(one.fullmatch(resource) for one in patterns), (
+            resource,
+            statement.place,
+        )
         assert not re.fullmatch(r"(arn:aws:\w+:[\w-]*:\d*:)\*+", resource), f"{resource} in {statement.place}"
 
 
@@ -125,7 +132,9 @@ def test_actions_on_objects_have_objects_and_those_on_buckets_have_buckets(state
 
 
 @pytest.mark.parametrize("statement", IDENTITY_STATEMENTS, ids=lambda one: one.place)
-def test_rights_on_a_table_of_the_catalog_come_with_its_database_and_the_catalog(statement: Statement) -> None:
+def test_rights_on_a_table_of_the_catalog_come_with_its_database_and_the_catalog(
+    statement: Statement,
+) -> None:
     """docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html"""
     actions = [one for one in statement.actions if one.startswith("glue:")]
     of_tables = [one for one in actions if "table" in (known_action(one) or {}).get("Resources", [])]

@@ -118,8 +118,14 @@ def _changed(function: Function, name: str) -> bool:
     """Tell whether a dictionary or list may get other entries: ``x[...] = ...`` or a method of it is called."""
     for node in ast.walk(function):
         inner = getattr(node, "value", None)
-        if isinstance(inner, ast.Name) and inner.id == name and isinstance(node, ast.Subscript | ast.Attribute):
+        if (
+            isinstance(inner, ast.Name)
+            and inner.id == name
+            and isinstance(node, ast.Subscript | ast.Attribute)
+        ):
             stored = isinstance(node.ctx, ast.Store)
-            if stored or (isinstance(node, ast.Attribute) and node.attr in ("update", "append", "setdefault")):
+            if stored or (
+                isinstance(node, ast.Attribute) and node.attr in ("update", "append", "setdefault")
+            ):
                 return True
     return False
