@@ -1,7 +1,7 @@
 """Every call of boto3 in a program, found in its syntax trees; what cannot be followed is an error.
 
-A client is followed from where it is made, through variables, attributes, parameters of the program's own functions
-and classes, paginators and waiters, to the operations that are called on it.
+A client is followed from where it is made, through variables, attributes, properties, parameters and results of the
+program's own functions and classes, paginators and waiters, to the operations that are called on it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 from tests.infrastructure.models import Service, service_named
 from tests.infrastructure.program import BODY, Definition, Function, Module, Program, dotted_name
 
+Key = TypeVar("Key")
 MAKERS = ("nearcast.aws:client", "boto3.client")
 TRANSFERS = {
     "upload_file": ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
@@ -71,6 +73,10 @@ class _Finder:
         self.names: dict[tuple[ast.AST, str], set[Kind]] = {}
         """Variables and parameters by the function (or module) that they are local to."""
         self.attributes: dict[tuple[ast.ClassDef, str], set[Kind]] = {}
+        self.results: dict[Function, set[Kind]] = {}
+        """What functions of a module return."""
+        self.members: dict[str, set[Kind]] = {}
+        """What methods and properties return, by their names alone: whose they are is not known."""
         self.changed = False
         self.calls: list[Call] = []
         self.makers: dict[str, None] = {}
@@ -85,6 +91,8 @@ class _Finder:
                 for node in ast.walk(module.tree):
                     if isinstance(node, ast.expr) and (kinds := self.kinds(module, node)):
                         self.follow(module, node, kinds)
+                    elif isinstance(node, ast.Name | ast.Attribute):
+                        self.reference(module, node)
         return Found(self.calls, list(self.makers), list(self.problems))
 
     def kinds(self, module: Module, node: ast.AST) -> set[Kind]:
@@ -94,9 +102,10 @@ class _Finder:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             return self.names.get((self.scope(module, node, node.id), node.id), set())
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            owner = module.class_around(node)
-            own = isinstance(node.value, ast.Name) and node.value.id == "self" and owner is not None
-            return self.attributes.get((owner, node.attr), set()) if own and owner else set()
+            owner, property_of = module.class_around(node), self.members.get(f"{node.attr} of", set())
+            if owner and isinstance(node.value, ast.Name) and node.value.id == "self":
+                return self.attributes.get((owner, node.attr), set()) | property_of
+            return property_of
         if isinstance(node, ast.IfExp):
             return self.kinds(module, node.body) | self.kinds(module, node.orelse)
         return set()
@@ -118,7 +127,10 @@ class _Finder:
                 for kind in self.kinds(module, node.func.value)
                 if kind.operation is None and (made := self.derived(module, node, kind)) is not None
             }
-        return set()
+        if isinstance(node.func, ast.Attribute) and node.func.attr in self.members:
+            return self.members[node.func.attr]
+        function = self.called(module, node)
+        return self.results.get(function, set()) if function is not None else set()
 
     def derived(self, module: Module, node: ast.Call, kind: Kind) -> Kind | None:
         """Return the paginator or waiter of a client."""
@@ -159,7 +171,22 @@ class _Finder:
             self.argument(module, parent, node, None, kinds)
         elif isinstance(parent, ast.keyword) and isinstance(call := module.parents[parent], ast.Call):
             self.argument(module, call, node, parent.arg, kinds)
+        elif isinstance(parent, ast.Return):
+            self.returned(module, parent, kinds)
         elif not isinstance(parent, ast.IfExp | ast.Expr):
+            self.problem(module, node, "a client goes where it is not followed")
+
+    def returned(self, module: Module, node: ast.Return, kinds: set[Kind]) -> None:
+        """Let the calls of a function, or the uses of a property, be clients."""
+        function = next(module.functions_around(node))
+        holder = module.parents[function]
+        if isinstance(holder, ast.ClassDef) and not isinstance(function, ast.Lambda):
+            is_property = any("property" in ast.unparse(one) for one in function.decorator_list)
+            # A name with a space is no method's.
+            self.bind(self.members, f"{function.name} of" if is_property else function.name, kinds)
+        elif holder is module.tree:
+            self.bind(self.results, function, kinds)
+        else:
             self.problem(module, node, "a client goes where it is not followed")
 
     def assign(self, module: Module, target: ast.expr, kinds: set[Kind]) -> None:
@@ -171,7 +198,7 @@ class _Finder:
         else:
             self.problem(module, target, "a client goes where it is not followed")
 
-    def bind(self, table: dict, key: tuple, kinds: set[Kind]) -> None:  # type: ignore[type-arg]
+    def bind(self, table: dict[Key, set[Kind]], key: Key, kinds: set[Kind]) -> None:
         held = table.setdefault(key, set())
         if not kinds <= held:
             held |= kinds
@@ -218,6 +245,15 @@ class _Finder:
         if dotted is None or self.scope(module, node, dotted.partition(".")[0]) is not module.tree:
             return None
         return self.program.meaning(module, dotted)
+
+    def reference(self, module: Module, node: ast.Name | ast.Attribute) -> None:
+        """See that a function that returns a client is called where it is named, not handed on."""
+        parent = module.parents[node]
+        if isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node):
+            return
+        found = self.program.symbol(self.callee(module, node)) if self.results else None
+        if found and any(one in self.results for one in found[1]):
+            self.problem(module, node, "a function that returns a client goes where it is not followed")
 
     def member(self, module: Module, node: ast.Attribute, kinds: set[Kind]) -> None:
         """Record what is called on a client, a paginator or a waiter."""

@@ -157,6 +157,39 @@ PART_NEEDS: dict[str, tuple[Needed, ...]] = {
             "docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html",
         ),
     ),
+    "QueryRole": (
+        Needed(
+            (
+                "athena:BatchGetQueryExecution",
+                "athena:GetDataCatalog",
+                "athena:GetDatabase",
+                "athena:GetQueryExecution",
+                "athena:GetQueryResults",
+                "athena:GetQueryResultsStream",
+                "athena:GetTableMetadata",
+                "athena:GetWorkGroup",
+                "athena:ListDatabases",
+                "athena:ListTableMetadata",
+                "athena:StartQueryExecution",
+                "athena:StopQueryExecution",
+                "glue:BatchGetPartition",
+                "glue:GetDatabase",
+                "glue:GetPartition",
+                "glue:GetPartitions",
+                "glue:GetTable",
+                "glue:GetTables",
+                "s3:AbortMultipartUpload",
+                "s3:GetBucketLocation",
+                "s3:GetObject",
+                "s3:ListBucket",
+                "s3:ListBucketMultipartUploads",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ),
+            "a scoped down AWSQuicksightAthenaAccess: QuickSight reads the lake's tables by Athena",
+            "docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSQuicksightAthenaAccess.html",
+        ),
+    ),
     "DeliveryRole": (
         Needed(
             (
@@ -285,7 +318,7 @@ def _role_of(resource: dict[str, Any]) -> str | None:
 
 
 def _scheduled(template: Template, schedule: dict[str, Any]) -> Iterable[Needed]:
-    """Yield what EventBridge Scheduler needs: for ``arn:aws:scheduler:::aws-sdk:glue:startJobRun`` the call's action."""
+    """Yield what EventBridge Scheduler needs: the action that its target's ARN names (``…:glue:startJobRun``)."""
     target = schedule["Target"]
     service, method = str(template.value(target["Arn"])).split(":")[-2:]
     guide = "docs.aws.amazon.com/scheduler/latest/UserGuide"

@@ -17,7 +17,6 @@ def main() -> None:
 
     with recording() as recorder:
         from dags.refresh_lake import crawl, repair_partitions, upsert
-
         from nearcast.orchestration.connection import airflow_settings
 
         settings = airflow_settings()

@@ -32,31 +32,31 @@ def test_a_call_fits_its_service_model(call: Call) -> None:
 
 
 def test_no_client_that_a_search_of_the_text_finds_is_left_out() -> None:
-    """The second way: ``client(`` in the text of the files, but for MLflow's and the functions of that name."""
-    searched = []
-    for module in product().modules.values():
-        for number, line in enumerate((ROOT / module.path).read_text().splitlines(), 1):
-            code = line.partition("#")[0]
-            for match in re.finditer(r"(?<![\w.])(?:aws\.|boto3\.)?client\(", code):
-                if not re.search(r"\bdef (_?client)\($", code[: match.end()]):
-                    searched.append(f"{module.path}:{number}:{match.start()}")
+    """The second way: ``client(`` in the text of the files, but for the functions of that name."""
+    searched = [
+        f"{module.path}:{number}:{match.start()}"
+        for module in product().modules.values()
+        for number, line in enumerate((ROOT / module.path).read_text().splitlines(), 1)
+        for match in re.finditer(r"(?:\b(?:aws|boto3)\.|\.)?\b(?:client|resource)\(", line.partition("#")[0])
+        if not line[: match.start()].endswith("def ")
+    ]
     assert sorted(searched) == sorted(found().makers)
 
 
-def test_boto3_is_imported_where_clients_are_made_and_nowhere_else() -> None:
-    """No session, no resource and no other way to a client."""
-    importing = {
-        module.name
-        for module in product().modules.values()
-        if any(meaning.split(".")[0] == "boto3" for meaning in module.imports.values())
+def test_there_is_no_other_way_to_aws() -> None:
+    """boto3 is imported where clients are made, its Session for the region's name alone, and nothing like it."""
+    allowed = {
+        "nearcast.aws": "boto3",
+        "nearcast.lake.hudi_job": "boto3",
+        "nearcast.deploy.target": "boto3.Session",
     }
-    assert importing == {"nearcast.aws", "nearcast.lake.hudi_job"}
+    ways = ("boto3", "botocore.session", "aiobotocore", "s3fs", "awswrangler", "s3transfer")
     others = [
         f"{module.path}: {meaning}"
         for module in product().modules.values()
         for meaning in module.imports.values()
-        if meaning.split(".")[0] in ("aiobotocore", "s3fs", "awswrangler", "s3transfer")
-        or meaning.startswith("botocore.session")
+        if any(meaning == way or meaning.startswith(f"{way}.") for way in ways)
+        and meaning != allowed.get(module.name)
     ]
     assert others == []
 
@@ -90,7 +90,7 @@ def test_every_call_is_some_part_s() -> None:
     parts = (*PARTS.values(), *SERVICE_PARTS.values(), deployer())
     of_parts = {call.place for part in parts for call in own_calls(part)}
     program = load_program()
-    places = [COMMANDS[name] for name in LOCAL_COMMANDS if name != "bench"]
-    local = program.reached([*places, "nearcast.commands.bench:*"])
+    modules = {COMMANDS[name].partition(":")[0] for name in LOCAL_COMMANDS}
+    local = program.reached(f"{module}:*" for module in modules)
     left = [str(call) for call in found().calls if call.place not in of_parts and call.symbol not in local]
     assert left == []

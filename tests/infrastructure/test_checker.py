@@ -52,6 +52,17 @@ def check(source: str) -> tuple[list[str], list[str], list[str]]:
             "c = client('cloudformation', s)\n(c.update_stack if x else c.create_stack)(**r)",
             ["cloudformation UpdateStack", "cloudformation CreateStack"],
         ),
+        ("def f():\n  return client('sqs', s)\nf().get_queue_url(QueueName='n')", ["sqs GetQueueUrl"]),
+        (
+            """
+            class A:
+                @property
+                def queues(self): return client('sqs', s)
+                def make(self): return client('s3', s)
+            def f(a): a.queues.get_queue_url(QueueName='n'), a.make().get_object(Bucket='b', Key='k')
+            """,
+            ["sqs GetQueueUrl", "s3 GetObject"],
+        ),
         (
             "client('s3', s).upload_file('f', 'b', 'k')",
             [
@@ -113,7 +124,12 @@ def test_arguments_that_do_not_fit_are_named(source: str, wrong: str) -> None:
         ("client(name, s).get_object(Bucket='b')", "a client of a service that cannot be told"),
         ("client('s3', s).get_paginator('get_object')", "s3 has no such paginator"),
         ("client('s3', s).get_waiter('bucket_is_fine')", "s3 has no such waiter"),
-        ("def f():\n  return client('s3', s)", "a client goes where it is not followed"),
+        (
+            "def f():\n  return client('s3', s)\ng = f",
+            "a function that returns a client goes where it is not followed",
+        ),
+        ("def f():\n  yield client('s3', s)", "a client goes where it is not followed"),
+        ("f = lambda: client('s3', s)", "a client goes where it is not followed"),
         ("clients = [client('s3', s)]", "a client goes where it is not followed"),
         ("c = {}\nc['s3'] = client('s3', s)", "a client goes where it is not followed"),
         ("print(client('s3', s))", "a client is passed to what is not of the program"),

@@ -19,7 +19,7 @@ from tests.infrastructure.rights import (
 from tests.infrastructure.templates import ACCOUNT, REGION, Statement, all_exports, templates
 
 LONGEST_POLICY = 6144
-"""Characters of a managed policy, spaces not counted (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)."""
+"""Characters of a managed policy but spaces: docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 ROLES = [
     (layer, name)
     for layer, template in templates().items()
