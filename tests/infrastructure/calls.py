@@ -7,13 +7,11 @@ program's own functions and classes, paginators and waiters, to the operations t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 from tests.infrastructure.models import Service, service_named
-from tests.infrastructure.program import BODY, Definition, Function, Module, Program, dotted_name
+from tests.infrastructure.program import BODY, Function, Module, Program, dotted_name
 
 Key = TypeVar("Key")
 MAKERS = ("nearcast.aws:client", "boto3.client")
@@ -100,7 +98,7 @@ class _Finder:
         if isinstance(node, ast.Call):
             return self.made(module, node)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            return self.names.get((self.scope(module, node, node.id), node.id), set())
+            return self.names.get((module.scope(node, node.id), node.id), set())
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             owner, property_of = module.class_around(node), self.members.get(f"{node.attr} of", set())
             if owner and isinstance(node.value, ast.Name) and node.value.id == "self":
@@ -114,13 +112,13 @@ class _Finder:
         """Return the client, paginator or waiter that a call makes."""
         if self.callee(module, node.func) in MAKERS:
             self.makers[f"{module.path}:{node.lineno}:{node.col_offset}"] = None
-            [service, *_] = [*node.args, None]
+            service = _literal(node)
             if module.name == "nearcast.aws":
                 return set()  # the one function that makes the product's clients takes any service
-            if not isinstance(service, ast.Constant) or service_named(service.value) is None:
+            if service is None or service_named(service) is None:
                 self.problem(module, node, "a client of a service that cannot be told")
                 return set()
-            return {Kind(service.value)}
+            return {Kind(service)}
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("get_paginator", "get_waiter"):
             return {
                 made
@@ -134,13 +132,12 @@ class _Finder:
 
     def derived(self, module: Module, node: ast.Call, kind: Kind) -> Kind | None:
         """Return the paginator or waiter of a client."""
-        [name, *_] = [*node.args, None]
-        service = self.service(kind)
+        name, service = _literal(node), self.service(kind)
         assert isinstance(node.func, ast.Attribute)
         operation = None
-        if isinstance(name, ast.Constant):
+        if name is not None:
             of = service.paginated if node.func.attr == "get_paginator" else service.waited
-            operation = of(name.value)
+            operation = of(name)
         if operation is None:
             self.problem(module, node, f"{kind.service} has no such {node.func.attr.removeprefix('get_')}")
             return None
@@ -192,7 +189,7 @@ class _Finder:
     def assign(self, module: Module, target: ast.expr, kinds: set[Kind]) -> None:
         owner = module.class_around(target)
         if isinstance(target, ast.Name):
-            self.bind(self.names, (self.scope(module, target, target.id), target.id), kinds)
+            self.bind(self.names, (module.scope(target, target.id), target.id), kinds)
         elif isinstance(target, ast.Attribute) and dotted_name(target) == f"self.{target.attr}" and owner:
             self.bind(self.attributes, (owner, target.attr), kinds)
         else:
@@ -242,7 +239,7 @@ class _Finder:
     def callee(self, module: Module, node: ast.expr) -> str | None:
         """Return what a called expression means, None for a local variable's attribute."""
         dotted = dotted_name(node)
-        if dotted is None or self.scope(module, node, dotted.partition(".")[0]) is not module.tree:
+        if dotted is None or module.scope(node, dotted.partition(".")[0]) is not module.tree:
             return None
         return self.program.meaning(module, dotted)
 
@@ -271,8 +268,8 @@ class _Finder:
                     self.record(module, node, kind.service, operation, call, name)
             elif name in ("get_paginator", "get_waiter"):
                 pass  # `made` follows it
-            elif operation := service.operation_of(name):
-                self.record(module, node, kind.service, operation, call, "call")
+            elif called := service.operation_of(name):
+                self.record(module, node, kind.service, called, call, "call")
             elif name != "exceptions":
                 self.problem(module, node, f"{kind.service} has no operation {name}")
 
@@ -290,34 +287,11 @@ class _Finder:
         names = [name for name, statements in module.symbols.items() if top in statements]
         return f"{module.name}:{names[0] if names else BODY}"
 
-    def scope(self, module: Module, node: ast.AST, name: str) -> ast.AST:
-        """Return the function to which a name is local, or the module's tree."""
-        for function in module.functions_around(node):
-            if name in _bound(function):
-                return function
-        return module.tree
-
     def problem(self, module: Module, node: ast.AST, text: str) -> None:
         self.problems[f"{module.path}:{getattr(node, 'lineno', 0)}: {text}"] = None
 
 
-@cache
-def _bound(function: Function) -> set[str]:
-    """Return the names that are local to a function: parameters and what it assigns, not what it imports."""
-    arguments = function.args
-    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-    names = {one.arg for one in every}
-    names |= {one.arg for one in (arguments.vararg, arguments.kwarg) if one}
-    if isinstance(function, ast.Lambda):
-        return names
-    return names | {
-        node.id for node in _own(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-
-
-def _own(function: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function without those of functions and classes in it."""
-    for child in ast.iter_child_nodes(function):
-        if not isinstance(child, Definition | ast.Lambda):
-            yield child
-            yield from _own(child)
+def _literal(call: ast.Call) -> str | None:
+    """Return a call's first argument when the source says what text it is."""
+    first = call.args[0] if call.args else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None

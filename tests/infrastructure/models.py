@@ -13,7 +13,12 @@ from tests.infrastructure.values import Fields, Text, Unknown
 
 PAGINATION = {"MaxItems", "PageSize", "StartingToken"}
 WAITING = {"Delay", "MaxAttempts"}
-NUMBERS = {"integer": int, "long": int, "float": (int, float), "double": (int, float)}
+NUMBERS: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+}
 
 
 @cache

@@ -54,6 +54,10 @@ class Module:
             if isinstance(node, Function):
                 yield node
 
+    def scope(self, node: ast.AST, name: str) -> ast.AST:
+        """Return the function to which a name is local, or the module's tree."""
+        return next((one for one in self.functions_around(node) if name in bound(one)), self.tree)
+
     def class_around(self, node: ast.AST) -> ast.ClassDef | None:
         """Return the innermost class that holds a node."""
         while (node := self.parents.get(node, self.tree)) is not self.tree:
@@ -74,6 +78,32 @@ def _defined(statement: ast.stmt) -> list[str]:
     return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)] or [
         BODY
     ]
+
+
+def parameters(function: Function) -> set[str]:
+    """Return the names of a function's parameters."""
+    given = function.args
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    return {one.arg for one in every if one}
+
+
+@cache
+def bound(function: Function) -> set[str]:
+    """Return the names that are local to a function: parameters and what it assigns, not what it imports."""
+    names = parameters(function)
+    if isinstance(function, ast.Lambda):
+        return names
+    return names | {
+        node.id for node in _own(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _own(function: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a function without those of functions and classes in it."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, Definition | ast.Lambda):
+            yield child
+            yield from _own(child)
 
 
 class Program:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.infrastructure.program import Function, Module, Program, dotted_name
+from tests.infrastructure.program import Function, Module, Program, dotted_name, parameters
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def known(program: Program, module: Module, node: ast.AST) -> Any:
 def _named(program: Program, module: Module, node: ast.AST, dotted: str) -> Any:
     """Return the value of a variable that is assigned once, in the function around or in a module."""
     for function in module.functions_around(node):
-        if dotted in _parameters(function):
+        if dotted in parameters(function):
             return UNKNOWN
         assigned = [value for name, value in _assignments(function) if name == dotted]
         if assigned:
@@ -94,12 +94,6 @@ def _target(statement: ast.AST) -> ast.AST | None:
     if isinstance(statement, ast.Assign):
         return statement.targets[0]
     return statement.target if isinstance(statement, ast.AnnAssign) else None
-
-
-def _parameters(function: Function) -> set[str]:
-    given = function.args
-    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-    return {one.arg for one in every if one}
 
 
 def _assignments(function: Function) -> list[tuple[str, ast.expr | None]]:
