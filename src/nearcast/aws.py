@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlparse
 
+from nearcast.errors import NearcastError
 from nearcast.settings import Settings
 
 
@@ -40,10 +43,16 @@ def _client(
 def client(service: str, settings: Settings, *, validate: bool = True) -> Any:
     """Return a boto3 client of ``service``; made once for each endpoint, region and credentials.
 
-    Without an endpoint and credentials in the settings, boto3's own chain decides (AWS itself). Without
-    ``validate`` requests go out unchecked by boto3, which takes a third of the time to make a batch of items:
-    for calls whose parameters are all of our own making.
+    With the target `aws`, boto3's own chain decides on what the settings do not say: endpoint and credentials.
+    Without ``validate`` requests go out unchecked by boto3, which takes a third of the time to make a batch of
+    items: for calls whose parameters are all of our own making.
+
+    Raises
+    ------
+    NearcastError
+        The target is `local`, and the endpoint is not a loopback address.
     """
+    check_target(settings)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return _client(
         service,
@@ -54,3 +63,24 @@ def client(service: str, settings: Settings, *, validate: bool = True) -> Any:
         token.get_secret_value() if token else None,
         validate,
     )
+
+
+def check_target(settings: Settings) -> None:
+    """Make sure that nothing goes to AWS unless the target says so. Raises NearcastError."""
+    if settings.target == "local" and not is_loopback(settings.aws_endpoint_url):
+        endpoint = settings.aws_endpoint_url or "AWS itself"
+        raise NearcastError(
+            f"The target is local, and needs a loopback endpoint, not {endpoint}.",
+            kept="Nothing was sent anywhere.",
+            todo="Start the local services with `nearcast up`. For an AWS account use a home of its own: "
+            "NEARCAST_HOME=.nearcast-aws nearcast deploy --target aws.",
+        )
+
+
+def is_loopback(endpoint: str | None) -> bool:
+    """Tell whether a URL leads to this very machine."""
+    host = urlparse(endpoint or "").hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

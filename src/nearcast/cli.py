@@ -17,6 +17,7 @@ COMMANDS = {
     "down": "nearcast.commands.services:down",
     "status": "nearcast.commands.services:status",
     "deploy": "nearcast.commands.deploy:deploy",
+    "destroy": "nearcast.commands.deploy:destroy",
     "load": "nearcast.commands.source:load",
     "delete": "nearcast.commands.source:delete",
     "publish": "nearcast.commands.source:publish",
@@ -28,6 +29,7 @@ COMMANDS = {
     "backtest": "nearcast.commands.backtest:backtest",
     "score": "nearcast.commands.score:score",
     "bench": "nearcast.commands.bench:bench",
+    "cost": "nearcast.commands.cost:cost",
 }
 """Every command, in the order of a price's path, with the module and function that hold it."""
 
@@ -100,6 +102,10 @@ def _fail(error: NearcastError) -> NoReturn:
 def _expected(error: Exception) -> NearcastError | None:
     """Return what users read of a failure that any command may meet; None when it is a bug of ours."""
     if type(error).__module__.startswith("botocore."):
+        from nearcast.aws_errors import explain_exception
+
+        if explained := explain_exception(error):
+            return NearcastError(explained[0], kept="What had been done stays.", todo=explained[1])
         return NearcastError(
             f"AWS, or the local gateway, did not answer as expected: {error}",
             kept="What had been done stays.",

@@ -32,9 +32,13 @@ class Settings(BaseSettings):
     postgres_reader_dsn: SecretStr | None = None
     """Connection string of the reader role: the dashboard."""
 
+    target: Literal["local", "aws"] = "local"
+    """Where requests may go: `local` to a loopback address only, `aws` to an account."""
     aws_endpoint_url: str | None = None
-    """None: AWS itself. A loopback address: the local gateway."""
+    """A loopback address: the local gateway. None with the target `aws`: AWS itself."""
     aws_region: str = "us-east-1"
+    aws_account_id: str | None = None
+    """The account that this home was deployed to; None with the target `local`."""
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
@@ -54,6 +58,9 @@ class Settings(BaseSettings):
     table_type: Literal["COPY_ON_WRITE", "MERGE_ON_READ"] = "COPY_ON_WRITE"
     """How a new Hudi table keeps changes; one that is there keeps its type."""
     workgroup: str | None = None
+
+    refresh_schedule: str = "*/10 * * * *"
+    """When Airflow's `refresh_lake` runs: each start of the crawler and the job is billed in an AWS account."""
 
     calendar: str = "XNYS"
     """The exchange whose sessions the data checks hold the rows to, by its name in exchange-calendars."""
@@ -76,7 +83,8 @@ class Settings(BaseSettings):
         if value is None:
             raise NearcastError(
                 f"NEARCAST_{field.upper()} is not set, and {self.home} does not name it.",
-                todo="Run `nearcast up` (local services and stacks) first, or set it in the environment.",
+                todo="Run `nearcast up` (local services and stacks) or `nearcast deploy` first, or set it in the "
+                "environment.",
             )
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from nearcast.aws import client
 from nearcast.commands.lake import lake
-from nearcast.deploy import package_transformer
+from nearcast.deploy.artifacts import package_transformer
 from nearcast.errors import LakeError
 from nearcast.lake import redrive as module
 from nearcast.lake.counts import raw_rows

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from nearcast.bench.rows import bars
-from nearcast.deploy import package_transformer
+from nearcast.deploy.artifacts import package_transformer
 from nearcast.errors import NearcastError
 from nearcast.stream.dynamodb import to_item
 

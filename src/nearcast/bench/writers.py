@@ -63,9 +63,11 @@ def one_client(settings: Settings, start: int, count: int) -> Timed:
     import boto3
     import psycopg
 
+    from nearcast.aws import check_target
     from nearcast.schema import BAR
     from nearcast.stream.dynamodb import to_item
 
+    check_target(settings)
     names = ", ".join(column.name for column in BAR)
     query = f"SELECT {names} FROM nearcast.prices ORDER BY date, stock_symbol LIMIT 1 OFFSET %s"
     secret = settings.aws_secret_access_key

@@ -13,7 +13,7 @@ from pathlib import Path
 from nearcast.errors import ServiceError
 from nearcast.local.ports import HOST
 from nearcast.local.secrets import Secrets
-from nearcast.settings import SERVICES_FILE, write_env_file
+from nearcast.settings import SERVICES_FILE, load_settings, write_env_file
 
 PORTS_FILE = "services.json"
 LOCAL_ACCESS_KEY = "000000000000"
@@ -28,9 +28,17 @@ def prepare_home(home: Path) -> Path:
     Raises
     ------
     ServiceError
-        It cannot be written, has a path that the supervisor cannot take, or less than 1 GiB is free.
+        It cannot be written, has a path that the supervisor cannot take, less than 1 GiB is free, or it belongs
+        to an AWS account.
     """
     home = home.resolve()
+    settings = load_settings(home)
+    if settings.target == "aws":
+        raise ServiceError(
+            f"{home} belongs to AWS account {settings.aws_account_id}, not to local services.",
+            kept="Nothing was started.",
+            todo="Use another home for them: NEARCAST_HOME=.nearcast",
+        )
     if any(mark in str(home) for mark in (" ;", " #", "\n", "\r")):
         raise ServiceError(
             f"The path {str(home)!r} has a line break, or a space before ; or #.",

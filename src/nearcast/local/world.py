@@ -204,7 +204,7 @@ def _start_core(home: Path, services: Mapping[str, Service], secrets: Secrets, l
         from nearcast.deploy import deploy
 
         launcher.start_and_wait(services["gateway"])
-        deploy(load_settings(home), target="local", note=launcher.note)
+        deploy(load_settings(home), note=launcher.note)
         launcher.note("the gateway is ready and the stacks are deployed")
 
     def dashboard() -> None:

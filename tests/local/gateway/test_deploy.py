@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-import nearcast.deploy
 from nearcast.aws import client
-from nearcast.deploy import deploy, package_transformer, template
-from nearcast.errors import DeployError
+from nearcast.deploy import artifacts, deploy, templates
+from nearcast.deploy.artifacts import package_transformer
+from nearcast.deploy.templates import template_text
+from nearcast.errors import DeployError, NearcastError
 from nearcast.settings import Settings
 
 
 def test_a_second_deployment_changes_nothing(deployed: Settings) -> None:
-    stacks = deploy(deployed)
+    stacks = deploy(deployed).stacks
     assert [stack.name for stack in stacks] == [
         "nearcast-dev-bootstrap",
         "nearcast-dev-stream",
@@ -47,14 +48,14 @@ def test_a_new_lambda_changes_only_the_stack_that_holds_it(
         source = zipfile.ZipFile(io.BytesIO(original)).read("transformer.py")
         archive.writestr(zipfile.ZipInfo("transformer.py"), source + b"# changed\n")
     with monkeypatch.context() as patched:
-        patched.setattr(nearcast.deploy, "package_transformer", changed.getvalue)
-        assert [stack.changed for stack in deploy(deployed)] == [False, True, False]
-    assert [stack.changed for stack in deploy(deployed)] == [False, True, False]
+        patched.setattr(artifacts, "package_transformer", changed.getvalue)
+        assert [stack.changed for stack in deploy(deployed).stacks] == [False, True, False]
+    assert [stack.changed for stack in deploy(deployed).stacks] == [False, True, False]
 
 
 @pytest.mark.parametrize("endpoint", [None, "https://kinesis.us-east-1.amazonaws.com", "http://10.0.0.1:1"])
 def test_the_local_target_refuses_what_is_not_loopback(endpoint: str | None, tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match="loopback"):
+    with pytest.raises(NearcastError, match="loopback"):
         deploy(Settings(home=tmp_path, aws_endpoint_url=endpoint))
 
 
@@ -62,14 +63,14 @@ def test_the_local_target_refuses_what_is_not_loopback(endpoint: str | None, tmp
     ("right", "wrong", "named"),
     [
         ("Type: AWS::Kinesis::Stream", "Type: AWS::Kinesis::Nonsense", "Nonsense"),
-        ("BucketName: !Sub nearcast", "BucketName: !Sub NEARCAST", "DeliveryStream"),
+        ("BucketARN: !GetAtt RawBucket.Arn", "BucketARN: no-arn", "DeliveryStream"),
     ],
     ids=["refused", "failed"],
 )
 def test_a_stack_that_fails_names_what_is_wrong(
     right: str, wrong: str, named: str, deployed: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(nearcast.deploy, "template", lambda layer: template(layer).replace(right, wrong))
+    monkeypatch.setattr(templates, "template_text", lambda layer: template_text(layer).replace(right, wrong))
     environment = f"bad{named[:3].lower()}"
     other = deployed.model_copy(update={"environment": environment, "home": tmp_path})
     with pytest.raises(DeployError, match=named):

@@ -50,6 +50,7 @@ class Gateway:
 
         from nearcast.local.gateway import (
             athena,
+            change_sets,
             cloudformation,
             crawler_policy,
             firehose_checks,
@@ -71,6 +72,7 @@ class Gateway:
         crawlers.install()
         crawler_policy.install()
         cloudformation.install()
+        change_sets.install()
         firehose_checks.install()
         self.sequence_numbers = kinesis.install(self.delivery.arrived)
         wal = WriteAheadLog(home / "gateway" / "wal")

@@ -1,0 +1,79 @@
+"""Whether a home belongs to the local services or to an AWS account, and to which."""
+
+from __future__ import annotations
+
+import os
+
+from nearcast.deploy.connection import Connection
+from nearcast.errors import DeployError
+from nearcast.settings import STACKS_FILE, Settings, write_env_file
+
+AWS_HOME = "NEARCAST_HOME=.nearcast-aws"
+
+
+def settings_for(settings: Settings, target: str) -> Settings:
+    """Return the settings with which a deployment to ``target`` reaches it.
+
+    On AWS, boto3's own chain names region and credentials (AWS_REGION, AWS_PROFILE, …).
+
+    Raises
+    ------
+    DeployError
+        The home belongs to the other target, or to another region.
+    """
+    if target == "local":
+        if settings.target == "aws":
+            raise DeployError(
+                f"{settings.home} belongs to AWS account {settings.aws_account_id}, not to local services.",
+                kept="Nothing was sent anywhere.",
+                todo="Use --target aws, or another home: NEARCAST_HOME=.nearcast.",
+            )
+        return settings
+    if settings.target == "local" and settings.aws_endpoint_url is not None:
+        raise DeployError(
+            f"{settings.home} belongs to the local services at {settings.aws_endpoint_url}, not to AWS.",
+            kept="Nothing was sent anywhere.",
+            todo=f"Use another home: {AWS_HOME} nearcast deploy --target aws",
+        )
+    return settings.model_copy(update={"target": "aws", "aws_region": _region(settings)})
+
+
+def _region(settings: Settings) -> str:
+    from boto3 import Session
+    from botocore.exceptions import NoRegionError
+
+    named = Session(region_name=os.environ.get("AWS_REGION") or None).region_name
+    recorded = settings.aws_region if "aws_region" in settings.model_fields_set else None
+    if named and recorded and named != recorded:
+        raise DeployError(
+            f"{settings.home} belongs to the region {recorded}, and AWS_REGION or the profile says {named}.",
+            kept="Nothing was sent anywhere.",
+            todo=f"Set AWS_REGION={recorded}, or use another home for {named}: {AWS_HOME}-{named}.",
+        )
+    region = named or recorded
+    if region is None:
+        raise NoRegionError
+    return str(region)
+
+
+def check_account(settings: Settings, account: str) -> None:
+    """Make sure that the credentials are those of the account that the home was deployed to."""
+    if settings.aws_account_id not in (None, account):
+        raise DeployError(
+            f"{settings.home} belongs to AWS account {settings.aws_account_id}; these credentials to {account}.",
+            kept="Nothing was changed.",
+            todo=f"Set AWS_PROFILE to the other account's, or use another home: {AWS_HOME}-{account}.",
+        )
+
+
+def remember(connection: Connection, outputs: dict[str, str]) -> None:
+    """Write what the stacks put out to the home, so that every command finds it there."""
+    values = dict(outputs)
+    if connection.settings.target == "aws":
+        values |= {
+            "target": "aws",
+            "aws_region": connection.settings.aws_region,
+            "aws_account_id": connection.account,
+            "environment": connection.settings.environment,
+        }
+    write_env_file(connection.settings.home / STACKS_FILE, values)
