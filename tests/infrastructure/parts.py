@@ -103,6 +103,7 @@ LOCAL_COMMANDS = {
     "down": "stops them",
     "status": "asks them how they are",
     "bench": "measures the local services",
+    "cost": "tables of prices alone",
     "load": "PostgreSQL alone",
     "delete": "PostgreSQL alone",
 }
