@@ -205,6 +205,9 @@ class _Finder:
         self, module: Module, call: ast.Call, node: ast.expr, name: str | None, kinds: set[Kind]
     ) -> None:
         """Bind a client that is passed to the parameter of a function or class of the program."""
+        if isinstance(call.func, ast.Name) and call.func.id == "getattr" and call.args[0] is node:
+            self.looked_up(module, call, kinds)
+            return
         function = self.called(module, call)
         if function is None:
             self.problem(module, node, "a client is passed to what is not of the program")
@@ -220,6 +223,21 @@ class _Finder:
             self.problem(module, node, "a client is passed to a parameter that cannot be told")
             return
         self.bind(self.names, (function, name), kinds)
+
+    def looked_up(self, module: Module, call: ast.Call, kinds: set[Kind]) -> None:
+        """Record ``getattr(client, name)``: any operation that a text of the module names may be it."""
+        texts = {
+            n.value for n in ast.walk(module.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        }
+        outer = module.parents[call]
+        run = outer if isinstance(outer, ast.Call) and outer.func is call else None
+        for kind in kinds:
+            methods = self.service(kind).methods
+            named = sorted(texts & methods.keys()) if kind.operation is None else []
+            for name in named:
+                self.record(module, call, kind.service, methods[name], run, "call")
+            if not named:
+                self.problem(module, call, "a client's method that cannot be told")
 
     def called(self, module: Module, call: ast.Call) -> Function | None:
         """Return the function, or the class's constructor, that a call runs."""

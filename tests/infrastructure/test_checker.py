@@ -52,6 +52,10 @@ def check(source: str) -> tuple[list[str], list[str], list[str]]:
             "c = client('cloudformation', s)\n(c.update_stack if x else c.create_stack)(**r)",
             ["cloudformation UpdateStack", "cloudformation CreateStack"],
         ),
+        (
+            "WAYS = {'a': 'delete_stack'}\ngetattr(client('cloudformation', s), WAYS[x])(StackName='n')",
+            ["cloudformation DeleteStack"],
+        ),
         ("def f():\n  return client('sqs', s)\nf().get_queue_url(QueueName='n')", ["sqs GetQueueUrl"]),
         (
             """
@@ -132,6 +136,7 @@ def test_arguments_that_do_not_fit_are_named(source: str, wrong: str) -> None:
         ("f = lambda: client('s3', s)", "a client goes where it is not followed"),
         ("clients = [client('s3', s)]", "a client goes where it is not followed"),
         ("c = {}\nc['s3'] = client('s3', s)", "a client goes where it is not followed"),
+        ("getattr(client('s3', s), name)()", "a client's method that cannot be told"),
         ("print(client('s3', s))", "a client is passed to what is not of the program"),
         ("def f(*all): ...\nf(client('s3', s))", "a client is passed to a parameter that cannot be told"),
     ],
