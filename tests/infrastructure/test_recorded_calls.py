@@ -25,6 +25,7 @@ from nearcast.lake.query import query
 from nearcast.lake.query_as_of import query_as_of
 from nearcast.lake.reconcile import Difference, reconcile, repair
 from nearcast.lake.redrive import redrive
+from nearcast.lake.saved import saved_query
 from nearcast.lake.sync import sync
 from nearcast.lake.upsert import upsert
 from nearcast.settings import Settings
@@ -78,6 +79,7 @@ def requests(
             put_forecasts(settings, [(*FORECAST, *(1.0,) * 7, [])])
         with recorder.of("Dashboard"):
             assert not read_delivery(settings).problem and not count_rejected(settings).problem
+            assert query(settings, saved_query("symbols")).rows
         _keep_artifacts(recorder, settings, tmp_path_factory.mktemp("artifacts"))
         recorder.requests += _run_operators(settings, tmp_path_factory.mktemp("airflow"))
         # The last: it stores a line that is no row, on which a crawl would fail.
