@@ -14,6 +14,7 @@ import pytest
 
 from nearcast.aws import client
 from nearcast.dashboard.delivery import read_delivery
+from nearcast.dashboard.lake_queries import ask
 from nearcast.dashboard.rejected import count_rejected
 from nearcast.deploy import deploy
 from nearcast.forecast.export import export_forecasts, put_forecasts
@@ -78,6 +79,7 @@ def requests(
             put_forecasts(settings, [(*FORECAST, *(1.0,) * 7, [])])
         with recorder.of("Dashboard"):
             assert not read_delivery(settings).problem and not count_rejected(settings).problem
+            assert not ask(settings, "SELECT * FROM prices").empty
         _keep_artifacts(recorder, settings, tmp_path_factory.mktemp("artifacts"))
         recorder.requests += _run_operators(settings, tmp_path_factory.mktemp("airflow"))
         # The last: it stores a line that is no row, on which a crawl would fail.
