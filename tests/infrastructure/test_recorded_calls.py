@@ -14,6 +14,7 @@ import pytest
 
 from nearcast.aws import client
 from nearcast.dashboard.delivery import read_delivery
+from nearcast.dashboard.lake_queries import ask
 from nearcast.dashboard.rejected import count_rejected
 from nearcast.deploy import deploy
 from nearcast.forecast.export import export_forecasts, put_forecasts
@@ -25,7 +26,6 @@ from nearcast.lake.query import query
 from nearcast.lake.query_as_of import query_as_of
 from nearcast.lake.reconcile import Difference, reconcile, repair
 from nearcast.lake.redrive import redrive
-from nearcast.lake.saved import saved_query
 from nearcast.lake.sync import sync
 from nearcast.lake.upsert import upsert
 from nearcast.settings import Settings
@@ -79,7 +79,7 @@ def requests(
             put_forecasts(settings, [(*FORECAST, *(1.0,) * 7, [])])
         with recorder.of("Dashboard"):
             assert not read_delivery(settings).problem and not count_rejected(settings).problem
-            assert query(settings, saved_query("symbols")).rows
+            assert not ask(settings, "SELECT * FROM prices").empty
         _keep_artifacts(recorder, settings, tmp_path_factory.mktemp("artifacts"))
         recorder.requests += _run_operators(settings, tmp_path_factory.mktemp("airflow"))
         # The last: it stores a line that is no row, on which a crawl would fail.
