@@ -66,7 +66,12 @@ def test_a_stack_that_is_not_approved_is_as_it_was(on_aws: Settings) -> None:
         deploy(on_aws, approve=lambda changes: changes.stack == "nearcast-dev-bootstrap")
     assert all_stacks(on_aws) == {"bootstrap": "CREATE_COMPLETE"}
     asked: list[str] = []
-    deploy(on_aws, approve=lambda changes: not asked.append(changes.stack))
+
+    def approve(changes: ChangeSet) -> bool:
+        asked.append(changes.stack)
+        return True
+
+    deploy(on_aws, approve=approve)
     assert asked == ["nearcast-dev-stream", "nearcast-dev-lake"]
 
 

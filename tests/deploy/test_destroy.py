@@ -38,7 +38,12 @@ def test_data_outlives_the_stacks_and_is_found_again(deployed: Settings) -> None
     assert destroy(deployed, approve=lambda found: False) == []
 
     seen: list[ChangeSet] = []
-    deploy(load_settings(deployed.home), approve=lambda changes: not seen.append(changes))
+
+    def approve(changes: ChangeSet) -> bool:
+        seen.append(changes)
+        return True
+
+    deploy(load_settings(deployed.home), approve=approve)
     adopted = {one.type for changes in seen for one in changes.changes if one.action == "Import"}
     assert adopted == {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
     again = load_settings(deployed.home)

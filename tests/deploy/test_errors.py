@@ -22,6 +22,8 @@ from nearcast import aws, cli
 from nearcast.aws import client
 from nearcast.aws_errors import EXPLANATIONS, explain, explain_exception, explain_reason
 from nearcast.deploy import deploy
+from nearcast.deploy.connection import Connection
+from nearcast.deploy.failures import refused_change_set
 from nearcast.deploy.target import settings_for
 from nearcast.errors import DeployError
 from nearcast.settings import Settings, load_settings
@@ -184,21 +186,21 @@ def test_a_right_that_is_missing(moto: str, tmp_path: Path, monkeypatch: pytest.
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=document)
 
-    allow("dynamodb:ListTables")
+    allow("iam:ListUsers")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     as_another_process(monkeypatch)
     enforce(moto, "0")
     try:
-        client("dynamodb", settings).list_tables()
+        client("iam", settings).list_users()
         with pytest.raises(ClientError) as caught:
-            client("dynamodb", settings).describe_table(TableName="any")
+            client("iam", settings).list_roles()
     finally:
         enforce(moto, "inf")
     found = explain_exception(caught.value)
     assert found is not None
     assert "A right is missing" in found[0]
-    assert re.search(r"policy of arn:aws:iam::\d+:user/deployer must allow dynamodb:DescribeTable", found[1])
+    assert re.search(r"policy of arn:aws:iam::\d+:user/deployer must allow iam:ListRoles", found[1])
 
 
 def test_a_deployment_that_lacks_a_right_names_it_and_the_next_try_works(run: Any, on_aws: Settings) -> None:
@@ -260,6 +262,30 @@ def test_reasons_of_resources_name_the_remedy(kind: str, reason: str, todo: str)
     found = explain_reason(kind, reason)
     assert found is not None
     assert todo in found[1]
+
+
+def test_a_change_set_that_fails_its_checks_names_the_resource(local: Settings) -> None:
+    """Through the Stubber: the gateway checks at the execution. docs.aws.amazon.com, Validate stack deployments."""
+    event = {
+        "EventType": "VALIDATION_ERROR",
+        "LogicalResourceId": "RawBucket",
+        "ResourceType": "AWS::S3::Bucket",
+        "ValidationStatus": "FAILED",
+        "ValidationFailureMode": "FAIL",
+        "ValidationStatusReason": "Resource of type 'AWS::S3::Bucket' with identifier 'b' already exists.",
+    }
+    reason = (
+        "AWS::EarlyValidation failed. To troubleshoot, use the DescribeEvents API for detailed information."
+    )
+    with Stubber(client("cloudformation", local)) as stub:
+        stub.add_response("describe_events", {"OperationEvents": [event]}, {"ChangeSetName": "arn"})
+        error = refused_change_set(
+            Connection(local, "1", print),
+            "nearcast-dev-stream",
+            {"ChangeSetId": "arn", "StatusReason": reason},
+        )
+    assert "RawBucket (AWS::S3::Bucket): Resource of type" in error.happened
+    assert "NEARCAST_ENVIRONMENT" in error.todo
 
 
 def test_a_reason_that_is_not_known_is_left_to_itself() -> None:
