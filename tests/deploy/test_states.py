@@ -12,6 +12,7 @@ from nearcast.aws import client
 from nearcast.deploy import deploy, destroy
 from nearcast.deploy.connection import Connection, Progress
 from nearcast.deploy.states import READY, WAYS_ON, make_ready
+from nearcast.deploy.waiting import finish
 from nearcast.errors import DeployError
 from nearcast.settings import Settings
 from tests.deploy.conftest import stacks, wait_for
@@ -96,6 +97,20 @@ def test_another_run_at_work_is_waited_for(status: str, local: Settings) -> None
         stub.assert_no_pending_responses()
     assert found == {**described("CREATE_COMPLETE")["Stacks"][0]}
     assert notes == [f"{NAME} is {status}, by another run: waiting for it"]
+
+
+def test_an_operation_that_has_not_begun_is_not_taken_for_ended(local: Settings) -> None:
+    """AWS may answer with the old status for a while; through the Stubber, since the gateway does not."""
+    event = {"StackId": STACK_ID, "StackName": NAME, "Timestamp": "2026-01-01"}
+    old, new = {**event, "EventId": "old"}, {**event, "EventId": "new"}
+    with Stubber(client("cloudformation", local)) as stub:
+        for status, events in (("CREATE_COMPLETE", [old]), ("DELETE_IN_PROGRESS", [new, old])):
+            stub.add_response("describe_stacks", described(status))
+            stub.add_response("describe_stack_events", {"StackEvents": events})
+        stub.add_response("describe_stacks", described("DELETE_COMPLETE"))
+        stub.add_response("describe_stack_events", {"StackEvents": [new, old]})
+        assert finish(Connection(local, "1", print), STACK_ID, "old", 1) == "DELETE_COMPLETE"
+        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(
