@@ -73,7 +73,7 @@ def check_target(settings: Settings) -> None:
             f"The target is local, and needs a loopback endpoint, not {endpoint}.",
             kept="Nothing was sent anywhere.",
             todo="Start the local services with `nearcast up`. For an AWS account use a home of its own: "
-            "NEARCAST_HOME=.nearcast-aws nearcast deploy --target aws.",
+            "NEARCAST_HOME=.nearcast-aws nearcast deploy --target aws (or NEARCAST_TARGET=aws without one).",
         )
 
 

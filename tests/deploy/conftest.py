@@ -1,4 +1,4 @@
-"""A gateway for all of these tests, and an account of its own in it for each."""
+"""A gateway for the tests of a file, and an account of its own in it for each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.local.gateway.conftest import REGION, Gateway, running_gateway
 ACCOUNTS = itertools.count(100_000_000_001)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway; the access key of a request is the account that it is for."""
     with running_gateway(tmp_path_factory.mktemp("gateway")) as started:

@@ -38,7 +38,12 @@ def test_data_outlives_the_stacks_and_is_found_again(deployed: Settings) -> None
     assert destroy(deployed, approve=lambda found: False) == []
 
     seen: list[ChangeSet] = []
-    deploy(load_settings(deployed.home), approve=lambda changes: not seen.append(changes))
+
+    def approve(changes: ChangeSet) -> bool:
+        seen.append(changes)
+        return True
+
+    deploy(load_settings(deployed.home), approve=approve)
     adopted = {one.type for changes in seen for one in changes.changes if one.action == "Import"}
     assert adopted == {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
     again = load_settings(deployed.home)
@@ -48,9 +53,16 @@ def test_data_outlives_the_stacks_and_is_found_again(deployed: Settings) -> None
 
 
 def test_changes_flow_again_after_a_destruction(deployed: Settings) -> None:
-    """The table taken over sent its changes to a stream that is gone."""
+    """The table taken over sent its changes to a stream that is gone: it is told of the new one."""
     destroy(deployed, approve=lambda found: True)
+    called: list[str] = []
+    before = client("dynamodb", load_settings(deployed.home))
+    before.meta.events.register("before-call.dynamodb", lambda model, **_: called.append(model.name))
     deploy(load_settings(deployed.home))
+    assert [name for name in called if not name.startswith("Describe")] == [
+        "DisableKinesisStreamingDestination",
+        "EnableKinesisStreamingDestination",
+    ]
     again = load_settings(deployed.home)
     client("dynamodb", again).put_item(TableName=again.need("prices_table"), Item=ITEM)
     kinesis, stream = client("kinesis", again), again.need("stream_name")
@@ -59,6 +71,19 @@ def test_changes_flow_again_after_a_destruction(deployed: Settings) -> None:
         StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
     )
     assert kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+
+
+def test_changes_that_somebody_switched_off_flow_again(local: Settings) -> None:
+    deploy(local)
+    settings = load_settings(local.home)
+    dynamodb, table = client("dynamodb", settings), settings.need("prices_table")
+    described = dynamodb.describe_kinesis_streaming_destination(TableName=table)
+    [destination] = described["KinesisDataStreamDestinations"]
+    dynamodb.disable_kinesis_streaming_destination(TableName=table, StreamArn=destination["StreamArn"])
+    deploy(settings)
+    described = dynamodb.describe_kinesis_streaming_destination(TableName=table)
+    states = [one["DestinationStatus"] for one in described["KinesisDataStreamDestinations"]]
+    assert states[-1] == "ACTIVE"
 
 
 def test_what_is_not_approved_stays(local: Settings) -> None:

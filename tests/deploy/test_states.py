@@ -12,11 +12,13 @@ from nearcast.aws import client
 from nearcast.deploy import deploy, destroy
 from nearcast.deploy.connection import Connection, Progress
 from nearcast.deploy.states import READY, WAYS_ON, make_ready
+from nearcast.deploy.waiting import finish
 from nearcast.errors import DeployError
 from nearcast.settings import Settings
 from tests.deploy.conftest import stacks, wait_for
 
 NAME = "nearcast-dev-stream"
+STACK_ID = f"arn:aws:cloudformation:us-east-1:1:stack/{NAME}/1"
 NOTHING = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
 ALL = {"bootstrap": "CREATE_COMPLETE", "stream": "CREATE_COMPLETE", "lake": "CREATE_COMPLETE"}
 
@@ -58,23 +60,6 @@ def waiting(seconds: int) -> dict[str, Any]:
     return {"Type": "AWS::CloudFormation::WaitCondition", "Properties": properties}
 
 
-def test_another_run_at_work_is_waited_for(local: Settings) -> None:
-    cloudformation = client("cloudformation", local)
-    cloudformation.create_stack(StackName=NAME, TemplateBody=body(A=NOTHING, W=waiting(60)))
-    notes: list[str] = []
-
-    def note(text: str) -> None:
-        notes.append(text)
-        if "another run" in text:
-            cloudformation.signal_resource(
-                StackName=NAME, LogicalResourceId="W", UniqueId="1", Status="SUCCESS"
-            )
-
-    deploy(local, note=note)
-    assert f"{NAME} is CREATE_IN_PROGRESS, by another run: waiting for it" in notes
-    assert stacks(local) == {**ALL, "stream": "UPDATE_COMPLETE"}
-
-
 def test_a_deletion_that_had_failed_names_what_hinders_it_and_the_next_try_works(local: Settings) -> None:
     cloudformation, ec2 = client("cloudformation", local), client("ec2", local)
     network = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}
@@ -95,6 +80,39 @@ def test_a_deletion_that_had_failed_names_what_hinders_it_and_the_next_try_works
     assert stacks(local) == ALL
 
 
+def described(status: str) -> dict[str, Any]:
+    """Return DescribeStacks' answer for a stack."""
+    one = {"StackName": NAME, "StackId": STACK_ID, "StackStatus": status, "CreationTime": "2026-01-01"}
+    return {"Stacks": [one]}
+
+
+@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"])
+def test_another_run_at_work_is_waited_for(status: str, local: Settings) -> None:
+    """Through the Stubber: while a stack of the gateway is at work, its other answers wait."""
+    notes: list[str] = []
+    with Stubber(client("cloudformation", local)) as stub:
+        for seen in (status, status, status, "CREATE_COMPLETE", "CREATE_COMPLETE"):
+            stub.add_response("describe_stacks", described(seen))
+        found = make_ready(Connection(local, "1", notes.append), NAME)
+        stub.assert_no_pending_responses()
+    assert found == {**described("CREATE_COMPLETE")["Stacks"][0]}
+    assert notes == [f"{NAME} is {status}, by another run: waiting for it"]
+
+
+def test_an_operation_that_has_not_begun_is_not_taken_for_ended(local: Settings) -> None:
+    """AWS may answer with the old status for a while; through the Stubber, since the gateway does not."""
+    event = {"StackId": STACK_ID, "StackName": NAME, "Timestamp": "2026-01-01"}
+    old, new = {**event, "EventId": "old"}, {**event, "EventId": "new"}
+    with Stubber(client("cloudformation", local)) as stub:
+        for status, events in (("CREATE_COMPLETE", [old]), ("DELETE_IN_PROGRESS", [new, old])):
+            stub.add_response("describe_stacks", described(status))
+            stub.add_response("describe_stack_events", {"StackEvents": events})
+        stub.add_response("describe_stacks", described("DELETE_COMPLETE"))
+        stub.add_response("describe_stack_events", {"StackEvents": [new, old]})
+        assert finish(Connection(local, "1", print), STACK_ID, "old", 1) == "DELETE_COMPLETE"
+        stub.assert_no_pending_responses()
+
+
 @pytest.mark.parametrize(
     ("status", "operation"),
     [("UPDATE_ROLLBACK_FAILED", "continue_update_rollback"), ("UPDATE_FAILED", "rollback_stack")],
@@ -103,15 +121,10 @@ def test_a_deletion_that_had_failed_names_what_hinders_it_and_the_next_try_works
 def test_an_update_that_had_failed(status: str, operation: str, succeeds: bool, local: Settings) -> None:
     """Through botocore's Stubber: the gateway's stacks do not come into these states."""
     cloudformation = client("cloudformation", local)
-    stack_id = f"arn:aws:cloudformation:us-east-1:1:stack/{NAME}/1"
-
-    def stack(status: str) -> dict[str, Any]:
-        one = {"StackName": NAME, "StackId": stack_id, "StackStatus": status, "CreationTime": "2026-01-01"}
-        return {"Stacks": [one]}
 
     def events(*said: tuple[str, str, str]) -> dict[str, Any]:
         common = {
-            "StackId": stack_id,
+            "StackId": STACK_ID,
             "StackName": NAME,
             "Timestamp": "2026-01-01",
             "ResourceType": "AWS::X::Y",
@@ -132,13 +145,13 @@ def test_an_update_that_had_failed(status: str, operation: str, succeeds: bool, 
     failed = ("Stream", "UPDATE_FAILED", "no rights")
     end = "UPDATE_ROLLBACK_COMPLETE" if succeeds else status
     with Stubber(cloudformation) as stub:
-        stub.add_response("describe_stacks", stack(status))
+        stub.add_response("describe_stacks", described(status))
         stub.add_response("describe_stack_events", events(before))
         stub.add_response(operation, {}, {"StackName": NAME})
-        stub.add_response("describe_stacks", stack(end))
+        stub.add_response("describe_stacks", described(end))
         stub.add_response("describe_stack_events", events(before, failed))
         if succeeds:
-            stub.add_response("describe_stacks", stack(end))
+            stub.add_response("describe_stacks", described(end))
         else:
             stub.add_response("describe_stack_events", events(before, failed))
         made = Connection(local, "1", lambda text: None)

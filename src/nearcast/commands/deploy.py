@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from nearcast.output import Output
 
 target_option = click.option(
-    "--target", type=click.Choice(["local", "aws"]), default="local", show_default=True, help="Where."
+    "--target",
+    type=click.Choice(["local", "aws"]),
+    default="local",
+    show_default=True,
+    help="The local gateway, or an AWS account.",
 )
-yes_option = click.option("--yes", is_flag=True, help="Approve by yourself: for automation.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask: for automation.")
 
 
 @click.command()

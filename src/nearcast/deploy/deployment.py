@@ -97,19 +97,30 @@ def deploy(
         A stack failed (which resource, and why, is in the message) or was not approved.
     """
     connection = _opened(settings, note, report)
-    done, adopted = Deployed(), False
-    for template, chosen in _layers(connection, given or {}, done.left_out):
-        changes, stack = _apply(connection, template, chosen, done, approve)
-        adopted |= ("Import", "AWS::DynamoDB::Table") in {(one.action, one.type) for one in changes}
-        done.outputs |= outputs(stack)
-        done.only_checked += not_run(connection.cloudformation, stack["StackName"])
-        if template.layer == "bootstrap":
-            for key, body in artifacts().values():
-                upload(client("s3", settings), done.outputs["artifacts_bucket"], key, body)
-        # After each layer: what is there must be found even where a later one fails.
-        remember(connection, done.outputs)
+    done, adopted = Deployed(outputs=_outputs_before(connection)), False
+    try:
+        for template, chosen in _layers(connection, given or {}, done.left_out):
+            changes, stack = _apply(connection, template, chosen, done, approve)
+            adopted |= ("Import", "AWS::DynamoDB::Table") in {(one.action, one.type) for one in changes}
+            done.outputs |= outputs(stack)
+            done.only_checked += not_run(connection.cloudformation, stack["StackName"])
+            if template.layer == "bootstrap":
+                for key, body in artifacts().values():
+                    upload(client("s3", settings), done.outputs["artifacts_bucket"], key, body)
+    finally:
+        # Also where a later stack fails: what there is must be found.
+        if done.outputs:
+            remember(connection, done.outputs)
     start_change_capture(load_settings(settings.home), adopted)
     return done
+
+
+def _outputs_before(connection: Connection) -> dict[str, str]:
+    """Return what the stacks put out that there are: services that run go on reading the home meanwhile."""
+    before: dict[str, str] = {}
+    for layer in LAYERS:
+        before |= outputs(describe(connection.cloudformation, connection.stack_name(layer)) or {})
+    return before
 
 
 def plan(

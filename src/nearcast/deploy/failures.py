@@ -59,12 +59,10 @@ def refused_change_set(connection: Connection, name: str, change_set: dict[str, 
     """Return the error of a change set that CloudFormation could not make."""
     reason = change_set.get("StatusReason", "no reason given")
     kind = ""
-    found = connection.cloudformation.describe_events(ChangeSetName=change_set["ChangeSetId"])
-    for event in found["OperationEvents"]:
-        if event.get("ValidationStatus") == "FAILED" and event.get("ValidationFailureMode") == "FAIL":
-            kind = event.get("ResourceType", "")
-            reason = f"{event.get('LogicalResourceId')} ({kind}): {event.get('ValidationStatusReason')}"
-            break
+    if "DescribeEvents" in reason:
+        found = connection.cloudformation.describe_events(ChangeSetName=change_set["ChangeSetId"])
+        resource, kind, why = _invalid(found["OperationEvents"]) or ("", "", "")
+        reason = f"{resource} ({kind}): {why}" if resource else reason
     explained = explain_reason(kind, reason)
     return DeployError(
         f"Stack {name} was refused: {reason}",
@@ -86,9 +84,15 @@ def _first(connection: Connection, stack_id: str, since: str | None) -> tuple[st
     first = failed[0]
     if first.get("DetailedStatus") == "VALIDATION_FAILED":
         found = connection.cloudformation.describe_events(StackName=stack_id, Filters={"FailedEvents": True})
-        # The newest operation's come first.
-        for event in found["OperationEvents"]:
-            if event.get("ValidationStatus") == "FAILED":
-                return event["LogicalResourceId"], event["ResourceType"], event["ValidationStatusReason"]
+        if invalid := _invalid(found["OperationEvents"]):
+            return invalid
     reason = first.get("ResourceStatusReason") or "no reason given"
     return first["LogicalResourceId"], first["ResourceType"], reason
+
+
+def _invalid(operation_events: list[dict[str, Any]]) -> tuple[str, str, str] | None:
+    """Return the resource, its type and the reason of the first check before a deployment that failed."""
+    for event in operation_events:
+        if event.get("ValidationStatus") == "FAILED" and event.get("ValidationFailureMode") == "FAIL":
+            return event["LogicalResourceId"], event["ResourceType"], event["ValidationStatusReason"]
+    return None

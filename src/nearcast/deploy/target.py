@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from typing import Any
 
 from nearcast.deploy.connection import Connection
 from nearcast.errors import DeployError
@@ -53,7 +55,24 @@ def _region(settings: Settings) -> str:
     region = named or recorded
     if region is None:
         raise NoRegionError
+    _check_region(region, Session())
     return str(region)
+
+
+def _check_region(region: str, session: Any) -> None:
+    """Refuse a region that boto3 does not know at once: to find no server of that name takes half a minute."""
+    known = [
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("cloudformation", partition)
+    ]
+    if region not in known:
+        meant = " or ".join(difflib.get_close_matches(region, known, 2)) or "one of the account's"
+        raise DeployError(
+            f"There is no AWS region {region}.",
+            kept="Nothing was sent anywhere.",
+            todo=f"Set AWS_REGION to {meant}. A region newer than this boto3 needs a newer one.",
+        )
 
 
 def check_account(settings: Settings, account: str) -> None:
