@@ -15,7 +15,8 @@ RUN uv sync --frozen --no-dev --no-install-project
 COPY . .
 RUN uv sync --frozen --no-dev \
     && .venv/bin/python -m nearcast.local.jars \
-    && .venv/bin/python -m nearcast.local.class_data
+    && .venv/bin/python -m nearcast.local.class_data \
+    && ls .venv/class-data/*.jsa
 
 FROM python:3.11.14-slim-bookworm
 

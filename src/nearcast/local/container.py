@@ -24,7 +24,7 @@ from nearcast.errors import NearcastError, ServiceError
 from nearcast.local.health import Check
 from nearcast.local.home import Note, keep_ports, kept_ports, prepare_home, write_services_file
 from nearcast.local.ports import HOST, port_variable
-from nearcast.local.secrets import Secrets, load_secrets, store_secrets
+from nearcast.local.secrets import load_secrets, store_secrets
 from nearcast.local.services import WITH_PORT, Service, local_services
 from nearcast.settings import load_settings
 
@@ -66,7 +66,9 @@ def prepare(home: Path, note: Note) -> None:
 def _port(service: str) -> int:
     text = os.environ.get(port_variable(service), "")
     if not text.isdecimal():
-        raise ServiceError(f"{port_variable(service)} is {text!r}, not a port.", todo="Set it in compose.yaml.")
+        raise ServiceError(
+            f"{port_variable(service)} is {text!r}, not a port.", todo="Set it in compose.yaml."
+        )
     return int(text)
 
 
