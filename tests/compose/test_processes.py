@@ -46,7 +46,9 @@ def test_rows_flow_from_a_file_to_the_raw_table(composition: Composition) -> Non
     composition.run("gateway", "publish", "--json")
     deadline = time.monotonic() + 60
     while not json.loads(composition.run("gateway", "lake", "crawl", "--json"))["new_partitions"]:
-        assert time.monotonic() < deadline, "Firehose gathers for a second, and nothing was there after a minute"
+        assert time.monotonic() < deadline, (
+            "Firehose gathers for a second, and nothing was there after a minute"
+        )
     answer = json.loads(composition.run("gateway", "lake", "query", QUERY, "--json"))
     assert answer["rows"] == [[ROWS]]
 
