@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nearcast.settings import Settings, load_settings
 
 AWS_CONNECTION = "aws_default"
@@ -18,8 +20,9 @@ def airflow_settings() -> Settings:
     hook = AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type="sts")
     credentials = hook.get_credentials()
     region = hook.region_name or hook.get_session().region_name
+    known: dict[str, Any] = {"aws_region": region} if region else {}
     return load_settings(
-        **({"aws_region": region} if region else {}),
+        **known,
         aws_endpoint_url=hook.conn_config.endpoint_url,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
