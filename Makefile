@@ -26,6 +26,8 @@ check: $(ENVIRONMENT) $(CHECKOV)/.complete ## Check style, types, templates and 
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infrastructure/*.yaml
 	LOG_LEVEL=CRITICAL $(CHECKOV)/bin/checkov --config-file tools/checkov/config.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi # its wheel is for Linux x86_64 alone
 	$(BIN)/python tools/check_docs.py
 
 trino-oracle: $(ENVIRONMENT) $(JARS) ## Record again what a real Trino answers to the corpus (first: 850 MB to fetch)
