@@ -1,4 +1,4 @@
-"""Renew the tables of docs/scale.md from the cost model: ``python tools/scale_tables.py``."""
+"""Renew the tables of docs/scale.md and docs/aws.md from the cost model: ``python tools/scale_tables.py``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from nearcast.cost.record_sizes import record_sizes
 from nearcast.cost.tables import limits, price_table
 from nearcast.cost.workload import Workload
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = (DOCS / "scale.md", DOCS / "aws.md")
 RATES = (0, 1, 500, 5_000, 50_000)
 SCHEDULES = ((10.0, 1 / 6), (10.0, 24.0), (60.0, 24.0), (1440.0, 24.0))
 """Minutes between two starts of the job, hours between two crawls."""
@@ -104,6 +105,14 @@ def schedules() -> str:
     return table(["job", "crawler", "job, USD", "crawler, USD", "all idle, USD"], rows)
 
 
+def idle() -> str:
+    """Return what each part costs while no row comes, and by what settings; parts below a cent are left out."""
+    made = estimate(Workload(0))
+    rows = [[part.name, part.settings, f"{part.usd:,.2f}"] for part in made.parts if part.usd >= 0.01]
+    rows.append(["**all**", "", f"**{made.usd:,.2f}**"])
+    return table(["part", "settings", "USD a month"], rows)
+
+
 def first_stops() -> dict[str, tuple[str, str, float]]:
     """Return, by stop, its part, what to change, and the largest rate (rows a second) that is not beyond it."""
     found: dict[str, tuple[str, str, float]] = {}
@@ -156,13 +165,15 @@ TABLES = {
     "modes": modes,
     "stops": stops,
     "schedules": schedules,
+    "idle": idle,
 }
 
 
 def main() -> None:
-    """Rewrite the page."""
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"{PAGE} has the tables of {price_table().compiled}")
+    """Rewrite the pages."""
+    for page in PAGES:
+        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"{page.name} has the tables of {price_table().compiled}")
 
 
 if __name__ == "__main__":

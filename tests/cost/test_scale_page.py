@@ -1,4 +1,4 @@
-"""docs/scale.md has the figures that the command prints."""
+"""docs/scale.md and docs/aws.md have the figures that the command prints."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from nearcast.cost.workload import Workload
 
 ROOT = Path(__file__).parents[2]
 TOOL = runpy.run_path(str(ROOT / "tools" / "scale_tables.py"))
-PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+PAGES = [page.read_text(encoding="utf-8") for page in TOOL["PAGES"]]
 
 
 def test_the_pages_tables_are_the_models() -> None:
-    assert TOOL["renewed"](PAGE) == PAGE, "Renew it: python tools/scale_tables.py"
-    assert [found[2] for found in TOOL["BLOCK"].finditer(PAGE)] == list(TOOL["TABLES"])
+    assert [TOOL["renewed"](page) for page in PAGES] == PAGES, "Renew them: python tools/scale_tables.py"
+    found = [table[2] for page in PAGES for table in TOOL["BLOCK"].finditer(page)]
+    assert found == list(TOOL["TABLES"])
 
 
 def test_it_has_the_total_of_every_rate() -> None:
     totals = [f"**{estimate(Workload(rate)).usd:,.2f}**" for rate in (0, 1, 500, 5000, 50_000)]
-    assert f"| **all** | {' | '.join(totals)} |" in PAGE
+    assert f"| **all** | {' | '.join(totals)} |" in PAGES[0]
 
 
 def test_a_part_stops_beyond_the_rate_that_is_given_and_not_below() -> None:
