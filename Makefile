@@ -7,6 +7,7 @@
 BIN := .venv/bin
 ENVIRONMENT := .venv/.complete
 JARS := .venv/.jars
+CHECKOV := tools/checkov/.venv
 CACHES := .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache dist
 
 help: ## Show what there is to make
@@ -19,11 +20,14 @@ demo: $(ENVIRONMENT) $(JARS) ## Run the whole path on real prices (ARGS="--symbo
 test: $(ENVIRONMENT) $(JARS) ## Run the tests (ARGS="tests/source -k csv" …)
 	@$(BIN)/pytest $(ARGS)
 
-check: $(ENVIRONMENT) ## Check style, types, templates and the links of the documentation
+check: $(ENVIRONMENT) $(CHECKOV)/.complete ## Check style, types, templates and the links of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infrastructure/*.yaml
+	LOG_LEVEL=CRITICAL $(CHECKOV)/bin/checkov --config-file tools/checkov/config.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi # its wheel is for Linux x86_64 alone
 	$(BIN)/python tools/check_docs.py
 
 trino-oracle: $(ENVIRONMENT) $(JARS) ## Record again what a real Trino answers to the corpus (first: 850 MB to fetch)
@@ -37,6 +41,11 @@ clean: ## Stop the services of ./.nearcast, remove it (all data of runs!) and th
 
 $(ENVIRONMENT): pyproject.toml uv.lock tools/set_up.sh
 	@sh tools/set_up.sh
+	@touch $@
+
+$(CHECKOV)/.complete: $(ENVIRONMENT) tools/checkov/pyproject.toml tools/checkov/uv.lock
+	@echo 'Checkov in an environment of its own: 190 MB' >&2
+	@$(BIN)/uv sync --quiet --frozen --project tools/checkov --python $(BIN)/python
 	@touch $@
 
 $(JARS): $(ENVIRONMENT) src/nearcast/local/jars.py

@@ -17,11 +17,12 @@ from nearcast.orchestration.connection import setting
 from nearcast.orchestration.failures import deadline, report_failure
 from nearcast.orchestration.glue import GlueJobSlotOperator
 from nearcast.schema import DATABASE, RAW_TABLE
+from nearcast.settings import load_settings
 
 with DAG(
     "refresh_lake",
     description="Crawler, partitions, Hudi job and data checks",
-    schedule="*/10 * * * *",
+    schedule=load_settings().refresh_schedule,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

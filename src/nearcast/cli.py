@@ -29,6 +29,7 @@ COMMANDS = {
     "backtest": "nearcast.commands.backtest:backtest",
     "score": "nearcast.commands.score:score",
     "bench": "nearcast.commands.bench:bench",
+    "cost": "nearcast.commands.cost:cost",
 }
 """Every command, in the order of a price's path, with the module and function that hold it."""
 

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     """How a new Hudi table keeps changes; one that is there keeps its type."""
     workgroup: str | None = None
 
+    refresh_schedule: str = "*/10 * * * *"
+    """When Airflow's `refresh_lake` runs: each start of the crawler and the job is billed in an AWS account."""
+
     calendar: str = "XNYS"
     """The exchange whose sessions the data checks hold the rows to, by its name in exchange-calendars."""
 

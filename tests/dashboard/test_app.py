@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +46,17 @@ def run_until(page: AppTest, condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
         page.run()
+
+
+def test_both_pages_are_linked_and_the_second_is_imported_only_when_it_is_opened(page: AppTest) -> None:
+    page.run()
+    assert [link.proto.label for link in page.get("page_link")] == ["Live", "Analytics"]
+    program = (
+        "import sys, nearcast.dashboard.app; print([name for name in sys.modules if 'dashboard.analytics' in name"
+        " or name in ('boto3', 'pandas')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_without_prices_it_says_how_to_load_some(world: World, page: AppTest) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import sqlglot
 from click.testing import CliRunner
@@ -27,205 +21,12 @@ from nearcast.lake.query import QueryResult, query
 from nearcast.lake.saved import saved_queries, saved_query
 from nearcast.schema import QUANTILE_COLUMNS, QUANTILE_LEVELS
 from nearcast.settings import Settings
-from tests.local.gateway.athena_client import PRICES
+from tests.lake.athena_tables import BAD_DATABASE, BUCKET, DATABASE, OLD_COMMIT, Event, put_prices
+from tests.local.gateway.analytics_template import properties
+from tests.local.gateway.athena_client import run
 from tests.local.gateway.conftest import Gateway
 
-BUCKET, DATABASE, BAD_DATABASE = "saved-queries", "saved_queries", "bad_prices"
-TYPES = {
-    "date": "date",
-    "open_price": "double",
-    "high_price": "double",
-    "low_price": "double",
-    "close_price": "double",
-    "volume": "bigint",
-    "version": "bigint",
-    "_hoodie_commit_time": "string",
-}
 LEVELS = np.array(QUANTILE_LEVELS)
-NORMAL = np.array([-1.96, -1.28, -0.67, 0.02, 0.67, 1.28, 1.96])
-START_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
-OLD_COMMIT = "20261101000000000"
-LIVE = 40
-"""How many rows came in through the stream, a second apart."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to a row: seconds since 1970."""
-
-    stock_symbol: str
-    date: str
-    version: int
-    change_s: float
-    object_s: int
-    commit_s: float
-    forecast_s: float | None
-
-
-def instant(seconds: float) -> str:
-    """Return Hudi's instant, yyyyMMddHHmmssSSS."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}{round(seconds * 1000) % 1000:03d}"
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-@pytest.fixture(scope="module")
-def bars() -> pd.DataFrame:
-    """The bundled bars by symbol and day; NVDA lacks its first hundred days and three of its last."""
-    frame = pd.read_csv(PRICES, parse_dates=["date"]).rename(columns={"symbol": "stock_symbol"})
-    frame = frame.rename(columns={name: f"{name}_price" for name in ("open", "high", "low", "close")})
-    frame = frame.drop(columns="adjusted").sort_values(["stock_symbol", "date"], ignore_index=True)
-    missing = frame[frame["stock_symbol"] == "NVDA"].index[[*range(100), -9, -8, -60]]
-    frame = frame.drop(missing).reset_index(drop=True)
-    frame["volume"] = frame["volume"].astype("int64")
-    frame["version"] = np.arange(1, len(frame) + 1)
-    frame["_hoodie_commit_time"] = OLD_COMMIT
-    return frame
-
-
-@pytest.fixture(scope="module")
-def events(bars: pd.DataFrame) -> list[Event]:
-    """The newest rows of two symbols, as they came through the stream, and when they were forecast."""
-    found = []
-    live = bars[bars["stock_symbol"].isin(["AAPL", "NFLX"])].groupby("stock_symbol").tail(LIVE // 2)
-    for place, row in enumerate(live.itertuples()):
-        changed = START_S + place + place % 7 / 8
-        committed = math.floor(changed + 1.5) + 0.125 * (place % 5)
-        forecast = committed + 0.25 + place % 3 if place % 4 else None
-        found.append(
-            Event(
-                str(row.stock_symbol),
-                f"{row.date:%Y-%m-%d}",
-                int(str(row.version)),
-                changed,
-                math.floor(changed + 1),
-                committed,
-                forecast,
-            )
-        )
-        bars.loc[row.Index, "_hoodie_commit_time"] = instant(committed)
-    return found
-
-
-@pytest.fixture(scope="module")
-def forecasts(bars: pd.DataFrame, events: list[Event]) -> pd.DataFrame:
-    """Forecasts of two models: some without an outcome, without a past, or of two days ahead."""
-    made_at = {(event.stock_symbol, event.date): event.forecast_s for event in events}
-    rows = []
-    for symbol, places in {
-        "NFLX": [30, *range(-400, -300), *range(-20, 0)],
-        "AAPL": range(-LIVE, 0),
-    }.items():
-        mine = bars[bars["stock_symbol"] == symbol].reset_index(drop=True)
-        for place in places:
-            at = place % len(mine)
-            bar = mine.loc[at]
-            as_of, last = bar["date"], float(bar["close_price"])
-            day = mine["date"].get(at + 1, as_of + pd.Timedelta(days=1))
-            spread = 0.015 + 0.01 * (at % 3)
-            prices = last * np.exp(spread * NORMAL + 0.001 * (at % 5))
-            moment = made_at.get((symbol, f"{as_of:%Y-%m-%d}"), START_S - 1000)
-            if moment is None:  # made from this row as it was before its last version came
-                moment = START_S - 1000
-            for model, horizon in (("a/1", 1), ("a/1", 2), ("b/1", 1)):
-                if model == "b/1" and at % 2:
-                    continue
-                rows.append(
-                    {
-                        "stock_symbol": symbol,
-                        "date": f"{day:%Y-%m-%d}",
-                        "horizon": horizon,
-                        "as_of_date": f"{as_of:%Y-%m-%d}",
-                        "made_at": iso(moment + (30 if model == "b/1" else 0)),
-                        "model_version": model,
-                        "commit_time": OLD_COMMIT,
-                        "last_close": last,
-                        **dict(zip(QUANTILE_COLUMNS, map(float, prices), strict=True)),
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-@pytest.fixture(scope="module")
-def tables(
-    gateway: Gateway, deployed: Settings, bars: pd.DataFrame, events: list[Event], forecasts: pd.DataFrame
-) -> Settings:
-    """The three tables: prices as Parquet by symbol and year, events and forecasts as JSON lines."""
-    s3 = gateway.client("s3")
-    s3.create_bucket(Bucket=BUCKET)
-    for database in (DATABASE, BAD_DATABASE):
-        gateway.client("glue").create_database(DatabaseInput={"Name": database})
-    put_prices(deployed, s3, DATABASE, bars)
-    put_events(deployed, s3, events)
-    body = "".join(json.dumps(row) + "\n" for row in forecasts.to_dict("records"))
-    s3.put_object(Bucket=BUCKET, Key="forecasts/part.json", Body=body.encode())
-    quantiles = ", ".join(f"{name} double" for name in QUANTILE_COLUMNS)
-    query(
-        deployed,
-        "CREATE EXTERNAL TABLE forecasts (stock_symbol string, `date` date, horizon int, as_of_date date,"
-        f" made_at string, model_version string, commit_time string, last_close double, {quantiles})"
-        f" ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://{BUCKET}/forecasts/'",
-        DATABASE,
-    )
-    return deployed
-
-
-def put_prices(settings: Settings, s3: Any, database: str, frame: pd.DataFrame) -> None:
-    """Put bars as Parquet in partitions, and make their table."""
-    for (symbol, year), part in frame.groupby(["stock_symbol", frame["date"].dt.year]):
-        table = pa.Table.from_pandas(part[list(TYPES)], preserve_index=False)
-        table = table.set_column(0, "date", table["date"].cast(pa.date32()))
-        body = io.BytesIO()
-        pq.write_table(table, body)
-        key = f"{database}/stock_symbol={symbol}/year={year}/part.parquet"
-        s3.put_object(Bucket=BUCKET, Key=key, Body=body.getvalue())
-    columns = ", ".join(f"`{name}` {kind}" for name, kind in TYPES.items())
-    query(
-        settings,
-        f"CREATE EXTERNAL TABLE prices ({columns}) PARTITIONED BY (stock_symbol string, year string)"
-        f" STORED AS PARQUET LOCATION 's3://{BUCKET}/{database}/'",
-        database,
-    )
-    query(settings, "MSCK REPAIR TABLE prices", database)
-
-
-def put_events(settings: Settings, s3: Any, events: list[Event]) -> None:
-    """Put each row's event into an object named as Firehose names it, and what must not be counted beside it."""
-
-    def line(event: Event, **changed: Any) -> str:
-        document = {
-            "stock_symbol": event.stock_symbol,
-            "date": event.date,
-            "version": event.version,
-            "deleted": False,
-            "event_name": "INSERT",
-            "event_time": iso(event.change_s),
-            **changed,
-        }
-        return json.dumps(document) + "\n"
-
-    bodies: defaultdict[tuple[str, float], str] = defaultdict(str)
-    for event in events:
-        month = f"year={event.date[:4]}/month={event.date[5:7]}"
-        bodies[month, event.object_s] += line(event)
-        bodies[month, START_S + 600] += line(event)  # delivered twice
-        bodies[month, START_S - 300] += line(
-            event, version=event.version - 100_000, event_time=iso(START_S - 500)
-        ) + line(event, deleted=True, event_name="REMOVE", event_time=iso(START_S - 400))
-    for number, ((month, seconds), body) in enumerate(bodies.items()):
-        moment = datetime.fromtimestamp(seconds, UTC)
-        name = f"nearcast-dev-delivery-1-{moment:%Y-%m-%d-%H-%M-%S}-00000000-0000-4000-8000-{number:012d}"
-        s3.put_object(Bucket=BUCKET, Key=f"raw/{month}/{name}", Body=body.encode())
-    query(
-        settings,
-        "CREATE EXTERNAL TABLE raw_prices (stock_symbol string, `date` string, version bigint, deleted boolean,"
-        " event_name string, event_time string) PARTITIONED BY (year string, month string)"
-        f" ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://{BUCKET}/raw/'",
-        DATABASE,
-    )
-    query(settings, "MSCK REPAIR TABLE raw_prices", DATABASE)
 
 
 def daily_bars(bars: pd.DataFrame) -> pd.DataFrame:
@@ -338,6 +139,29 @@ def data_quality(bars: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stock_symbol", *names])
 
 
+def price_history(bars: pd.DataFrame) -> pd.DataFrame:
+    """The bars with the estimators of volatility over rolling windows of pandas."""
+    frames = []
+    for _, mine in bars.groupby("stock_symbol"):
+        o, h, low, c = (np.log(mine[f"{name}_price"]) for name in ("open", "high", "low", "close"))
+        change, night, day = c.diff(), o - c.shift(), c - o
+        klass = 0.5 * (h - low) ** 2 - (2 * math.log(2) - 1) * day**2
+        rogers = (h - c) * (h - o) + (low - c) * (low - o)
+        k = 0.34 / (1.34 + (20 + 1) / (20 - 1))
+        yang = night.rolling(20).var() + k * day.rolling(20).var() + (1 - k) * rogers.rolling(20).mean()
+        variances = {
+            "close_to_close": change.rolling(20).var(),
+            "garman_klass": klass.rolling(20).mean(),
+            "rogers_satchell": rogers.rolling(20).mean(),
+            "yang_zhang": yang,
+        }
+        means = {f"mean_{days}": mine["close_price"].rolling(days).mean() for days in (20, 50, 200)}
+        known = change.rolling(20).count() == 20
+        yearly = {name: np.sqrt(252 * variance.where(known)) for name, variance in variances.items()}
+        frames.append(mine.assign(change=mine["close_price"].pct_change(), **means, **yearly))
+    return pd.concat(frames).drop(columns=["version", "_hoodie_commit_time"])
+
+
 ORACLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     function.__name__: function
     for function in (
@@ -350,6 +174,7 @@ ORACLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         correlations,
         symbols,
         data_quality,
+        price_history,
     )
 }
 
@@ -426,6 +251,80 @@ def test_forecast_scores_are_those_of_numpy(
     assert_equal(query(tables, saved_query("forecast_scores"), DATABASE), expected)
 
 
+def test_the_outcome_of_every_forecast_is_that_of_numpy(
+    tables: Settings, bars: pd.DataFrame, forecasts: pd.DataFrame
+) -> None:
+    closes = {symbol: mine.set_index("date")["close_price"] for symbol, mine in bars.groupby("stock_symbol")}
+    last_made = forecasts.groupby(["stock_symbol", "date", "horizon"])["made_at"].transform("max")
+    rows = []
+    for one in forecasts.assign(newest=(forecasts["made_at"] == last_made).astype(int)).to_dict("records"):
+        mine, horizon = closes[one["stock_symbol"]], one["horizon"]
+        actual = mine.get(pd.Timestamp(one["date"]))
+        loss, baseline, inside = None, None, (None, None)
+        if actual is not None:
+            came = np.array([math.log(actual / one["last_close"])])
+            bands = np.array([[math.log(one[name] / one["last_close"]) for name in QUANTILE_COLUMNS]])
+            loss = pinball_loss(came, bands, LEVELS)[0]
+            inside = (one["q100"] <= actual <= one["q900"], one["q025"] <= actual <= one["q975"])
+            past = np.log(mine[: pd.Timestamp(one["as_of_date"])]).diff(horizon).dropna().tail(500)
+            if len(past) >= 60:
+                baseline = pinball_loss(came, np.quantile(past, QUANTILE_LEVELS)[None], LEVELS)[0]
+        names = ("stock_symbol", "date", "horizon", "as_of_date", "model_version", "last_close")
+        shown = [one[name] for name in (*names, "q025", "q100", "q500", "q900", "q975")]
+        rows.append([*shown, actual, loss, baseline, *inside, one["newest"]])
+    got = query(tables, saved_query("forecast_outcomes"), DATABASE)
+    columns = [
+        *got.columns[:11],
+        "actual",
+        "pinball_loss",
+        "baseline_loss",
+        "inside_80",
+        "inside_95",
+        "newest",
+    ]
+    expected = pd.DataFrame(rows, columns=columns)
+    for day in ("date", "as_of_date"):
+        expected[day] = pd.to_datetime(expected[day])
+    for number in ("actual", "pinball_loss", "baseline_loss", "inside_80", "inside_95"):
+        expected[number] = expected[number].astype(float)
+    expected = expected.sort_values(["stock_symbol", "date", "horizon", "model_version"], ignore_index=True)
+    assert expected["baseline_loss"].isna().sum() > expected["actual"].isna().sum() > 0
+    assert 0 < expected["inside_80"].sum() < expected["inside_95"].sum() and 0 < expected["newest"].mean() < 1
+    assert_equal(got, expected)
+
+
+QUICKSIGHT_TYPES = {
+    "varchar": ("STRING", None),
+    "date": ("DATETIME", None),
+    "double": ("DECIMAL", "FLOAT"),
+    "bigint": ("INTEGER", None),
+    "integer": ("INTEGER", None),
+}
+"""Athena's types as QuickSight takes them (quicksight/latest/user/supported-data-types-and-values.html).
+
+FLOAT, because SPICE, should somebody choose it, keeps four places of a FIXED decimal.
+"""
+
+
+@pytest.mark.parametrize("logical_id", ["PricesDataSet", "MonthsDataSet", "ForecastsDataSet"])
+def test_a_data_set_of_quicksight_has_the_columns_that_athena_returns(
+    logical_id: str, tables: Settings, gateway: Gateway
+) -> None:
+    """Wrapped as QuickSight wraps it: the query in brackets, what is filtered around it."""
+    [table] = properties(logical_id)["PhysicalTableMap"].values()
+    held = table["CustomSql"]
+    sql = f"SELECT * FROM ({held['SqlQuery']}) AS held WHERE stock_symbol = 'NFLX' LIMIT 1"
+    answer = run(
+        gateway.client("athena"),
+        sql,
+        QueryExecutionContext={"Database": DATABASE},
+        ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"},
+    )
+    declared = [(column["Name"], column["Type"], column.get("SubType")) for column in held["Columns"]]
+    assert declared == [(name, *QUICKSIGHT_TYPES[kind]) for name, kind in answer.columns.items()]
+    assert len(answer.rows) == 1
+
+
 def test_data_quality_counts_what_is_wrong(tables: Settings, gateway: Gateway) -> None:
     good = {"open_price": 10.0, "high_price": 12.0, "low_price": 9.0, "close_price": 11.0, "volume": 5}
     wrong: list[dict[str, Any]] = [
@@ -455,7 +354,7 @@ def test_data_quality_counts_what_is_wrong(tables: Settings, gateway: Gateway) -
 
 
 def test_every_saved_query_is_tested_here() -> None:
-    assert {*ORACLES, "freshness", "forecast_scores"} == set(saved_queries())
+    assert {*ORACLES, "freshness", "forecast_scores", "forecast_outcomes"} == set(saved_queries())
 
 
 @pytest.mark.parametrize("name", saved_queries())

@@ -230,6 +230,30 @@ def forecast(csv: Path | None, rows: int, calls: int, as_json: bool) -> None:
     output.result(document, lambda _: output.table("Forecasting", ("", "ms"), shown))
 
 
+@bench.command()
+@click.option("--records", type=click.IntRange(min=1), default=500, show_default=True, help="In a batch.")
+@click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="New processes.")
+@json_option
+def transformer(records: int, rounds: int, as_json: bool) -> None:
+    """Measure the packaged Lambda in a Python 3.12 that has nothing else: cold start, a batch; no services.
+
+    \b
+    Examples:
+      nearcast bench transformer
+      nearcast bench transformer --records 5000 --json
+    """
+    from nearcast.bench.transformer import bench_transformer
+    from nearcast.output import Output
+
+    output = Output(as_json)
+    document = bench_transformer(records, rounds)
+    shown = [
+        ("from a new process to its first record", *document["cold_ms"].values()),
+        (f"a batch of {records:,} records", *document["batch_ms"].values()),
+    ]
+    output.result(document, lambda _: output.table("The Lambda (ms)", ("", "p50", "max"), shown))
+
+
 def _show(output: Output, document: dict[str, Any]) -> None:
     rows = []
     for size, growth in zip(document["sizes"], document["growth"], strict=True):

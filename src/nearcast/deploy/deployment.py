@@ -25,7 +25,7 @@ from nearcast.deploy.templates import Template, load
 from nearcast.errors import DeployError
 from nearcast.settings import Settings, load_settings
 
-LAYERS = ("bootstrap", "stream", "lake")
+LAYERS = ("bootstrap", "stream", "lake", "access", "analytics")
 """Every layer, in the order of what they take from each other."""
 Approve = Callable[[ChangeSet], bool]
 

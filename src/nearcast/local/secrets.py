@@ -54,10 +54,10 @@ def load_secrets(home: Path) -> Secrets:
             raise KeyError("postgres_superuser")
         made = Secrets(**values)
         if asdict(made) != values:
-            _write_private(path, json.dumps(asdict(made), indent=1))
+            store_secrets(home, made)
     except FileNotFoundError:
         made = Secrets()
-        _write_private(path, json.dumps(asdict(made), indent=1))
+        store_secrets(home, made)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServiceError(
             f"{path} is damaged ({type(error).__name__}: {error}).",
@@ -67,6 +67,11 @@ def load_secrets(home: Path) -> Secrets:
     else:
         path.chmod(0o600)
     return made
+
+
+def store_secrets(home: Path, secrets: Secrets) -> None:
+    """Write the passwords of ``home``, in place of those that were there."""
+    _write_private(home / SECRETS_FILE, json.dumps(asdict(secrets), indent=1))
 
 
 def _write_private(path: Path, text: str) -> None:

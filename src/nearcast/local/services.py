@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearcast.local.health import Check, http_answers, postgres_answers
-from nearcast.local.ports import HOST
+from nearcast.local.ports import HOST, listen_address
 
 WITH_PORT = ("postgres", "gateway", "mlflow", "dashboard", "airflow")
 """The services that listen on a port."""
@@ -102,7 +102,7 @@ def _gateway(port: int) -> Service:
 def _dashboard(port: int) -> Service:
     app = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
     options = {
-        "server.address": HOST,
+        "server.address": listen_address(),
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",

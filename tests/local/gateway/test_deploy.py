@@ -22,8 +22,10 @@ def test_a_second_deployment_changes_nothing(deployed: Settings) -> None:
         "nearcast-dev-bootstrap",
         "nearcast-dev-stream",
         "nearcast-dev-lake",
+        "nearcast-dev-access",
+        "nearcast-dev-analytics",
     ]
-    assert [stack.changed for stack in stacks] == [False, False, False]
+    assert [stack.changed for stack in stacks] == [False] * 5
 
 
 def test_the_deployed_resources_are_there_under_the_names_in_the_settings(deployed: Settings) -> None:
@@ -49,8 +51,8 @@ def test_a_new_lambda_changes_only_the_stack_that_holds_it(
         archive.writestr(zipfile.ZipInfo("transformer.py"), source + b"# changed\n")
     with monkeypatch.context() as patched:
         patched.setattr(artifacts, "package_transformer", changed.getvalue)
-        assert [stack.changed for stack in deploy(deployed).stacks] == [False, True, False]
-    assert [stack.changed for stack in deploy(deployed).stacks] == [False, True, False]
+        assert [stack.changed for stack in deploy(deployed).stacks] == [False, True, False, False, False]
+    assert [stack.changed for stack in deploy(deployed).stacks] == [False, True, False, False, False]
 
 
 @pytest.mark.parametrize("endpoint", [None, "https://kinesis.us-east-1.amazonaws.com", "http://10.0.0.1:1"])

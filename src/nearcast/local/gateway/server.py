@@ -13,6 +13,7 @@ from typing import Any
 
 from nearcast.local.gateway.snapshots import Snapshots, current_folder, read_current
 from nearcast.local.gateway.wal import WriteAheadLog
+from nearcast.local.ports import listen_address
 from nearcast.log import configure, get_logger
 from nearcast.settings import load_settings
 
@@ -142,7 +143,7 @@ def main() -> None:
     get_logger("gateway").info("starting", port=port, home=str(home))
     uvicorn.run(
         Gateway(home, port, region),
-        host="127.0.0.1",
+        host=listen_address(),
         port=port,
         loop="uvloop",
         access_log=False,

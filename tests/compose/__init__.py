@@ -1,0 +1,1 @@
+"""Tests of compose.yaml, the Dockerfile and what is documented of them."""

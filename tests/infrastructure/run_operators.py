@@ -1,0 +1,40 @@
+"""Runs Airflow's operators of the DAG refresh_lake, with their requests recorded.
+
+``python -m tests.infrastructure.run_operators`` needs Airflow's settings and Nearcast's in the environment; its last
+line on standard output is a JSON document: [[service, operation, parameters, what is wrong], …].
+"""
+
+from __future__ import annotations
+
+import json
+from unittest.mock import MagicMock
+
+from tests.infrastructure.recorder import recording
+
+
+def main() -> None:
+    from airflow.providers.amazon.aws.operators.athena import AthenaOperator
+
+    with recording() as recorder:
+        from dags.refresh_lake import crawl, repair_partitions, upsert
+        from nearcast.orchestration.connection import airflow_settings
+
+        settings = airflow_settings()
+        context = MagicMock()
+        context.get.return_value = None  # no store of what an earlier try has begun
+        crawl.crawler_name = settings.need("crawler")
+        repair_partitions.workgroup = settings.need("workgroup")
+        upsert.job_name = settings.need("hudi_job")
+        with recorder.of("LakeOperator"):
+            crawl.execute(context)
+            repair_partitions.execute(context)
+            upsert.execute(context)
+            killed = AthenaOperator(task_id="t", query="SELECT 1", workgroup=settings.need("workgroup"))
+            killed.execute(context)
+            killed.on_kill()
+    rows = [[one.service, one.operation, one.parameters, one.wrong] for one in recorder.requests]
+    print("\n" + json.dumps(rows, default=str))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of the DAGs apart from the services."""
