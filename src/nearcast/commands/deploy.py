@@ -134,7 +134,9 @@ def _approve(output: Output, change_set: ChangeSet, approved: bool) -> bool:
 def _show_changes(output: Output, stack: str, changes: Any) -> None:
     from rich.text import Text
 
-    output.note(f"{stack}: {len(changes)} changes" if changes else f"{stack}: unchanged")
+    from nearcast.deploy.change_sets import counted
+
+    output.note(f"{stack}: {counted(len(changes)) if changes else 'unchanged'}")
     width = max((len(one.resource) for one in changes), default=0)
     for one in changes:
         replaced = {"True": "replaced", "Conditional": "perhaps replaced"}.get(one.replacement, "")

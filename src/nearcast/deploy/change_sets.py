@@ -182,3 +182,8 @@ def _change(item: dict[str, Any], template: Template) -> Change:
     return Change(
         item["Action"], item["LogicalResourceId"], item["ResourceType"], item.get("Replacement", ""), kept
     )
+
+
+def counted(changes: int) -> str:
+    """Return a number of changes in words."""
+    return f"{changes} change{'s' * (changes != 1)}"

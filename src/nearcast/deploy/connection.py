@@ -50,9 +50,3 @@ class Connection:
     def stack_name(self, layer: str) -> str:
         """Return the name of a layer's stack."""
         return f"nearcast-{self.settings.environment}-{layer}"
-
-
-def connect(settings: Settings, note: Note, report: Report | None = None) -> Connection:
-    """Ask whose account the settings lead to."""
-    account = client("sts", settings).get_caller_identity()["Account"]
-    return Connection(settings, account, note, report)

@@ -9,8 +9,8 @@ from typing import Any
 from nearcast.aws import client
 from nearcast.deploy.artifacts import artifacts, upload
 from nearcast.deploy.change_capture import start_change_capture
-from nearcast.deploy.change_sets import Change, ChangeSet, discard, execute, make
-from nearcast.deploy.connection import Connection, Note, Report, connect
+from nearcast.deploy.change_sets import Change, ChangeSet, counted, discard, execute, make
+from nearcast.deploy.connection import Connection, Note, Report
 from nearcast.deploy.parameters import (
     LOCAL_PARAMETERS,
     OPTIONAL,
@@ -20,7 +20,7 @@ from nearcast.deploy.parameters import (
 )
 from nearcast.deploy.stacks import NotRun, describe, not_run, outputs
 from nearcast.deploy.states import READY, WAYS_ON, make_ready
-from nearcast.deploy.target import check_account, remember
+from nearcast.deploy.target import open_target, remember
 from nearcast.deploy.templates import Template, load
 from nearcast.errors import DeployError
 from nearcast.settings import Settings, load_settings
@@ -96,7 +96,7 @@ def deploy(
     DeployError
         A stack failed (which resource, and why, is in the message) or was not approved.
     """
-    connection = _opened(settings, note, report)
+    connection = open_target(settings, note, report)
     done, adopted = Deployed(outputs=_outputs_before(connection)), False
     try:
         for template, chosen in _layers(connection, given or {}, done.left_out):
@@ -130,7 +130,7 @@ def plan(
 
     A template that is too large for a request is put into the artifacts bucket; nothing else stays.
     """
-    connection = _opened(settings, note, None)
+    connection = open_target(settings, note, None)
     planned: list[Planned] = []
     left_out: dict[str, str] = {}
     bucket = None
@@ -149,16 +149,6 @@ def plan(
             discard(connection, made)
         planned.append(Planned(name, made.changes if made else ()))
     return planned, left_out
-
-
-def _opened(settings: Settings, note: Note, report: Report | None) -> Connection:
-    connection = connect(settings, note, report)
-    check_account(settings, connection.account)
-    if settings.target == "aws":
-        note(
-            f"AWS account {connection.account}, region {settings.aws_region}, environment {settings.environment}"
-        )
-    return connection
 
 
 def _layers(
@@ -217,7 +207,7 @@ def _apply(
             kept="It is as it was; the stacks before it are deployed.",
             todo="Run the same command again to go on from there.",
         )
-    connection.note(f"stack {name}: {len(change_set.changes)} changes")
+    connection.note(f"stack {name}: making {counted(len(change_set.changes))}")
     status = execute(connection, change_set)
     if adopted := [one.resource for one in change_set.changes if one.action == "Import"]:
         connection.note(

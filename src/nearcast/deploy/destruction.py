@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearcast.aws import client
-from nearcast.deploy.connection import Connection, Note, Report, connect
+from nearcast.deploy.connection import Connection, Note, Report
 from nearcast.deploy.deployment import LAYERS
 from nearcast.deploy.failures import failure, refusals
 from nearcast.deploy.stacks import describe, last_event, outputs, resources
 from nearcast.deploy.states import TODO
-from nearcast.deploy.target import check_account, remember
+from nearcast.deploy.target import open_target, remember
 from nearcast.deploy.templates import parse, retained
 from nearcast.deploy.waiting import finish
 from nearcast.errors import DeployError
@@ -28,8 +28,8 @@ WHAT_IT_COSTS = {
 HOW_TO_REMOVE = {
     "AWS::S3::Bucket": "empty it in the S3 console (Empty, with all versions), then: aws s3 rb s3://{name}",
     "AWS::DynamoDB::Table": "aws dynamodb delete-table --table-name {name}",
-    "AWS::CloudFormation::Stack": "aws cloudformation delete-stack --stack-name {name}, then schedule the key's "
-    "deletion in the KMS console",
+    "AWS::CloudFormation::Stack": "aws cloudformation delete-stack --stack-name {name}; then remove the artifacts "
+    "bucket as above, and schedule the key's deletion in the KMS console",
 }
 
 
@@ -65,8 +65,7 @@ def destroy(
     DeployError
         It was not approved, or a stack cannot be deleted (which resource, and why, is in the message).
     """
-    connection = connect(settings, note, report)
-    check_account(settings, connection.account)
+    connection = open_target(settings, note, report)
     found = [one for layer in reversed(LAYERS[1:]) if (one := _doomed(connection, layer))]
     if not found:
         return []

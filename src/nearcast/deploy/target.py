@@ -6,7 +6,8 @@ import difflib
 import os
 from typing import Any
 
-from nearcast.deploy.connection import Connection
+from nearcast.aws import client
+from nearcast.deploy.connection import Connection, Note, Report
 from nearcast.errors import DeployError
 from nearcast.settings import STACKS_FILE, Settings, write_env_file
 
@@ -75,14 +76,24 @@ def _check_region(region: str, session: Any) -> None:
         )
 
 
-def check_account(settings: Settings, account: str) -> None:
-    """Make sure that the credentials are those of the account that the home was deployed to."""
+def open_target(settings: Settings, note: Note, report: Report | None) -> Connection:
+    """Ask whose account the settings lead to, and say so before anything is done there.
+
+    Raises
+    ------
+    DeployError
+        It is not the account that the home was deployed to.
+    """
+    account = client("sts", settings).get_caller_identity()["Account"]
     if settings.aws_account_id not in (None, account):
         raise DeployError(
             f"{settings.home} belongs to AWS account {settings.aws_account_id}; these credentials to {account}.",
             kept="Nothing was changed.",
             todo=f"Set AWS_PROFILE to the other account's, or use another home: {AWS_HOME}-{account}.",
         )
+    if settings.target == "aws":
+        note(f"AWS account {account}, region {settings.aws_region}, environment {settings.environment}")
+    return Connection(settings, account, note, report)
 
 
 def remember(connection: Connection, outputs: dict[str, str]) -> None:
