@@ -13,11 +13,15 @@ import pytest
 from nearcast import aws
 from nearcast.aws import client
 from nearcast.deploy import connection
+from nearcast.deploy.deployment import LAYERS
+from nearcast.deploy.parameters import OPTIONAL
 from nearcast.deploy.stacks import describe
 from nearcast.deploy.target import settings_for
 from nearcast.settings import SERVICES_FILE, Settings, load_settings, write_env_file
 from tests.local.gateway.conftest import REGION, Gateway, running_gateway
 
+ON_AWS = tuple(layer for layer in LAYERS if layer not in OPTIONAL)
+"""The layers that are deployed to AWS when no parameter is given."""
 ACCOUNTS = itertools.count(100_000_000_001)
 
 

@@ -1,17 +1,22 @@
-"""Two things that CloudFormation's change sets do on AWS and ministack's do not."""
+"""Two things that CloudFormation's change sets do on AWS and ministack's do not, and its templates read faster."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 _ID = re.compile(r"<Id>(.*?)</Id>")
 
 
 def install() -> None:
     """Let a change set of nothing but outputs be carried out, and a bucket that it takes over be there already."""
-    from ministack.services.cloudformation import handlers, stacks
+    from ministack.services.cloudformation import engine, handlers, stacks
 
+    # A deployment has every template read about ten times; libyaml needs a tenth of the time.
+    reading = {"yaml_constructors": engine.CfnLoader.yaml_constructors}
+    engine.CfnLoader = type("CfnLoader", (yaml.CSafeLoader,), reading)
     create = handlers._ACTION_HANDLERS["CreateChangeSet"]
     errors = stacks._validation_errors
 
