@@ -16,7 +16,7 @@ from nearcast.orchestration import PRICES_ASSET
 from nearcast.orchestration.connection import setting
 from nearcast.orchestration.failures import deadline, report_failure
 from nearcast.orchestration.glue import GlueJobSlotOperator
-from nearcast.schema import DATABASE, RAW_TABLE
+from nearcast.schema import RAW_TABLE
 from nearcast.settings import load_settings
 
 with DAG(
@@ -58,7 +58,7 @@ with DAG(
     repair_partitions = AthenaOperator(
         task_id="repair_partitions",
         query=f"MSCK REPAIR TABLE {RAW_TABLE}",
-        database=DATABASE,
+        database="{{ setting('database') }}",
         workgroup="{{ setting('workgroup') }}",
         sleep_time=1,
     )

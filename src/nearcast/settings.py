@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nearcast.errors import NearcastError
+from nearcast.schema import DATABASE
 
 SERVICES_FILE = "services.env"
 STACKS_FILE = "stacks.env"
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
     table_type: Literal["COPY_ON_WRITE", "MERGE_ON_READ"] = "COPY_ON_WRITE"
     """How a new Hudi table keeps changes; one that is there keeps its type."""
     workgroup: str | None = None
+    database: str = DATABASE
+    """The catalog's."""
 
     refresh_schedule: str = "*/10 * * * *"
     """When Airflow's `refresh_lake` runs: each start of the crawler and the job is billed in an AWS account."""

@@ -7,22 +7,28 @@ line on standard output is a JSON document: [[service, operation, parameters, wh
 from __future__ import annotations
 
 import json
+import runpy
+from pathlib import Path
 from unittest.mock import MagicMock
 
 from tests.infrastructure.recorder import recording
+
+DAG = Path(__file__).parents[2] / "dags" / "refresh_lake.py"
 
 
 def main() -> None:
     from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 
     with recording() as recorder:
-        from dags.refresh_lake import crawl, repair_partitions, upsert
         from nearcast.orchestration.connection import airflow_settings
 
         settings = airflow_settings()
+        dag = runpy.run_path(str(DAG))
+        crawl, repair_partitions, upsert = (dag[name] for name in ("crawl", "repair_partitions", "upsert"))
         context = MagicMock()
         context.get.return_value = None  # no store of what an earlier try has begun
         crawl.crawler_name = settings.need("crawler")
+        repair_partitions.database = settings.database
         repair_partitions.workgroup = settings.need("workgroup")
         upsert.job_name = settings.need("hudi_job")
         with recorder.of("LakeOperator"):

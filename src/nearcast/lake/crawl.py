@@ -10,7 +10,6 @@ from typing import Any
 
 from nearcast.aws import client
 from nearcast.errors import LakeError
-from nearcast.schema import DATABASE
 from nearcast.settings import Settings
 
 POLL_S = 0.25
@@ -41,8 +40,8 @@ def crawl(settings: Settings) -> CrawlReport:
     """Start the crawler (or join the crawl that runs), wait for its end. Raises LakeError when it fails."""
     glue = client("glue", settings)
     name = settings.need("crawler")
-    before = _tables(glue)
-    known = _partitions(glue, before, name)
+    before = _tables(glue, settings.database)
+    known = _partitions(glue, settings.database, before, name)
     with suppress(glue.exceptions.CrawlerRunningException):
         glue.start_crawler(Name=name)
     while (crawler := glue.get_crawler(Name=name)["Crawler"])["State"] != "READY":
@@ -54,8 +53,8 @@ def crawl(settings: Settings) -> CrawlReport:
             kept="The catalog is as it was before.",
             todo="Mend or remove the object it names, then run `nearcast lake crawl` again.",
         )
-    after = _tables(glue)
-    partitions = _partitions(glue, after, name)
+    after = _tables(glue, settings.database)
+    partitions = _partitions(glue, settings.database, after, name)
     tables = _kept_by(after, name)
     return CrawlReport(
         tables=tables,
@@ -70,8 +69,8 @@ def crawl(settings: Settings) -> CrawlReport:
     )
 
 
-def _tables(glue: Any) -> dict[str, dict[str, Any]]:
-    pages = glue.get_paginator("get_tables").paginate(DatabaseName=DATABASE)
+def _tables(glue: Any, database: str) -> dict[str, dict[str, Any]]:
+    pages = glue.get_paginator("get_tables").paginate(DatabaseName=database)
     return {table["Name"]: table for page in pages for table in page["TableList"]}
 
 
@@ -83,12 +82,14 @@ def _kept_by(tables: Mapping[str, dict[str, Any]], crawler: str) -> list[str]:
     ]
 
 
-def _partitions(glue: Any, tables: Mapping[str, dict[str, Any]], crawler: str) -> set[tuple[str, ...]]:
+def _partitions(
+    glue: Any, database: str, tables: Mapping[str, dict[str, Any]], crawler: str
+) -> set[tuple[str, ...]]:
     """Return the partitions of a crawler's tables: table and values."""
     pages = glue.get_paginator("get_partitions")
     return {
         (table, *partition["Values"])
         for table in _kept_by(tables, crawler)
-        for page in pages.paginate(DatabaseName=DATABASE, TableName=table, ExcludeColumnSchema=True)
+        for page in pages.paginate(DatabaseName=database, TableName=table, ExcludeColumnSchema=True)
         for partition in page["Partitions"]
     }

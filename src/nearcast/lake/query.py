@@ -11,7 +11,6 @@ from typing import Any
 
 from nearcast.aws import client
 from nearcast.errors import LakeError
-from nearcast.schema import DATABASE
 from nearcast.settings import Settings
 
 POLL_S = 0.05
@@ -37,15 +36,18 @@ class QueryResult:
     rows: list[list[Any]]
 
 
-def query(settings: Settings, sql: str, database: str = DATABASE) -> QueryResult:
-    """Run ``sql`` on Athena and return its whole result. Raises LakeError with Athena's own reason."""
+def query(settings: Settings, sql: str, database: str | None = None) -> QueryResult:
+    """Run ``sql`` on Athena and return its whole result; names without a database are of ``database``.
+
+    Raises LakeError with Athena's own reason.
+    """
     from botocore.exceptions import ClientError
 
     athena = client("athena", settings)
     try:
         execution_id = athena.start_query_execution(
             QueryString=sql,
-            QueryExecutionContext={"Database": database},
+            QueryExecutionContext={"Database": database or settings.database},
             WorkGroup=settings.need("workgroup"),
         )["QueryExecutionId"]
     except ClientError as error:

@@ -38,14 +38,14 @@ def query_as_of(settings: Settings, sql: str, moment: str) -> tuple[QueryResult,
         When the statement is no SELECT over ``prices``, the commit can no longer be read, or the query fails.
     """
     name = f"{HUDI_TABLE}_as_of_{uuid4().hex[:8]}"
-    statement = with_table(sql, name)
+    statement = with_table(sql, name, settings.database)
     instant = commit_as_of(settings, moment)
     with _external_table(settings, name, snapshot_location(settings, instant)):
         return query(settings, statement), instant
 
 
-def with_table(sql: str, name: str) -> str:
-    """Return a SELECT with another table in the place of ``prices``.
+def with_table(sql: str, name: str, database: str = DATABASE) -> str:
+    """Return a SELECT with another table in the place of ``prices`` (of ``database``).
 
     Raises
     ------
@@ -72,7 +72,7 @@ def with_table(sql: str, name: str) -> str:
         id(source): source
         for scope in traverse_scope(trees[0])
         for source in scope.sources.values()
-        if isinstance(source, exp.Table) and _is_prices(source)
+        if isinstance(source, exp.Table) and _is_prices(source, database)
     }
     if not tables:
         raise LakeError(
@@ -87,11 +87,11 @@ def with_table(sql: str, name: str) -> str:
     return trees[0].sql(dialect="athena")
 
 
-def _is_prices(table: object) -> bool:
+def _is_prices(table: object, database: str) -> bool:
     from sqlglot import exp
 
     assert isinstance(table, exp.Table)
-    return table.name.lower() == HUDI_TABLE and table.db.lower() in ("", DATABASE)
+    return table.name.lower() == HUDI_TABLE and table.db.lower() in ("", database)
 
 
 @contextmanager
@@ -99,13 +99,13 @@ def _external_table(settings: Settings, name: str, location: str) -> Iterator[No
     """Keep a table of the catalog over the Parquet objects at ``location``, with the columns of ``prices``."""
     glue = client("glue", settings)
     try:
-        prices = glue.get_table(DatabaseName=DATABASE, Name=HUDI_TABLE)["Table"]
+        prices = glue.get_table(DatabaseName=settings.database, Name=HUDI_TABLE)["Table"]
     except glue.exceptions.EntityNotFoundException as error:
         raise LakeError(
             f"The catalog has no table {HUDI_TABLE}.", todo="Run `nearcast lake upsert` first."
         ) from error
     glue.create_table(
-        DatabaseName=DATABASE,
+        DatabaseName=settings.database,
         TableInput={
             "Name": name,
             "TableType": "EXTERNAL_TABLE",
@@ -122,4 +122,4 @@ def _external_table(settings: Settings, name: str, location: str) -> Iterator[No
     try:
         yield
     finally:
-        glue.delete_table(DatabaseName=DATABASE, Name=name)
+        glue.delete_table(DatabaseName=settings.database, Name=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,11 @@ def visuals(sheet: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_a_data_sets_sql_is_that_of_the_saved_query(logical_id: str) -> None:
     held = custom_sql(logical_id)
     lines = saved_query(held["Name"]).splitlines()
-    assert held["SqlQuery"].splitlines() == [line for line in lines if not line.lstrip().startswith("--")]
+    sql = held["SqlQuery"]
+    # QuickSight names no database to Athena, whose own is another.
+    assert not re.search(r"\b(?:FROM|JOIN) (?:prices|forecasts)\b", sql)
+    held_lines = sql.replace(" nearcast.", " ").splitlines()
+    assert held_lines == [line for line in lines if not line.lstrip().startswith("--")]
 
 
 @pytest.mark.parametrize("name", DATA_SETS)
