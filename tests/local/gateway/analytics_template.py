@@ -22,7 +22,6 @@ IMPORTS = {
 """What the stacks below it export, by the last part of the name."""
 VALUES = {
     "Environment": ENVIRONMENT,
-    "DatabaseName": "nearcast",
     "QuickSightPrincipalArn": PRINCIPAL,
     "Symbol": "NFLX",
     "FirstDay": "2023-01-01",
