@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -43,6 +45,15 @@ class PostgresCluster:
     def superuser_dsn(self) -> str:
         """Connection string of the superuser, on the database of the schema."""
         return local_postgres.dsn(local_postgres.SUPERUSER, self.superuser_password, self.port)
+
+
+def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return the first true answer of ``found``; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (answer := found()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.05)
+    return answer
 
 
 def free_port() -> int:

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import sqlglot
-from cfnlint.decode.cfn_yaml import loads
 from sqlglot import exp
 
 from nearcast import schema
+from nearcast.deploy.templates import parse, template_text
 from nearcast.lake import hudi_job
 from nearcast.stream import transformer
 
@@ -52,7 +52,7 @@ def test_the_hudi_job_writes_and_registers_the_bar() -> None:
 
 
 def test_forecasts_have_the_same_quantiles_in_postgresql_and_in_the_lake() -> None:
-    template = loads((ROOT / "infrastructure" / "lake.yaml").read_text())
+    template = parse(template_text("lake"))
     table = template["Resources"]["ForecastsTable"]["Properties"]["TableInput"]
     lake = [str(column["Name"]) for column in table["StorageDescriptor"]["Columns"]]
     assert lake == list(postgres_columns("forecasts"))

@@ -107,7 +107,11 @@ class Composition:
         kind, *words = service["healthcheck"]["test"]
         assert kind == "CMD"
         done = subprocess.run(
-            self.words(words), env=self.environment(service), stdin=subprocess.DEVNULL, capture_output=True
+            self.words(words),
+            env=self.environment(service),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE_S,
         )
         return done.returncode == 0
 
@@ -135,6 +139,7 @@ class Composition:
             capture_output=True,
             text=True,
             cwd=ROOT,
+            timeout=DEADLINE_S,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from cfnlint.decode.cfn_yaml import loads
 
 from nearcast.cost.bill import Line
 from nearcast.cost.estimate import estimate
 from nearcast.cost.tables import limit, limits, price_table
 from nearcast.cost.workload import Assumptions, Workload
+from nearcast.deploy.deployment import LAYERS
+from nearcast.deploy.templates import parse, template_text
 from nearcast.lake import hudi_job
 
-INFRASTRUCTURE = Path(__file__).parents[2] / "infrastructure"
-
-
-def templates() -> dict[str, Any]:
-    """Return every template by its name."""
-    return {path.name: loads(path.read_text()) for path in sorted(INFRASTRUCTURE.glob("*.yaml"))}
+TEMPLATES = {layer: parse(template_text(layer)) for layer in LAYERS}
 
 
 def resources(kind: str) -> list[Any]:
     """Return the properties of all resources of a kind."""
-    found = [one for template in templates().values() for one in template["Resources"].values()]
+    found = [one for template in TEMPLATES.values() for one in template["Resources"].values()]
     return [one["Properties"] for one in found if one["Type"] == kind]
 
 
@@ -81,7 +76,7 @@ def test_tiers_are_paid_one_after_the_other() -> None:
 
 
 def test_what_is_taken_for_granted_is_what_the_templates_and_the_job_say() -> None:
-    taken, stream = Assumptions(), templates()["stream.yaml"]
+    taken, stream = Assumptions(), TEMPLATES["stream"]
     defaults = {name: parameter.get("Default") for name, parameter in stream["Parameters"].items()}
     assert defaults["BufferSeconds"] == taken.buffer_seconds
     assert defaults["LambdaBufferSeconds"] == taken.lambda_buffer_seconds
@@ -95,7 +90,7 @@ def test_what_is_taken_for_granted_is_what_the_templates_and_the_job_say() -> No
         one["ParameterName"]: one["ParameterValue"] for one in processing["Processors"][0]["Parameters"]
     }
     assert float(parameters["BufferSizeInMBs"]) * 2**20 == taken.lambda_buffer_bytes
-    lake = templates()["lake.yaml"]["Parameters"]
+    lake = TEMPLATES["lake"]["Parameters"]
     assert (lake["WorkerType"]["Default"], lake["Workers"]["Default"]) == (
         "G.1X",
         limit("glue-least-workers"),
@@ -107,12 +102,12 @@ def test_what_is_taken_for_granted_is_what_the_templates_and_the_job_say() -> No
 
 
 def test_the_templates_are_within_the_limits() -> None:
-    for name, template in templates().items():
-        assert len(template["Resources"]) <= limit("cloudformation-resources"), name
-        assert len(template.get("Parameters", {})) <= limit("cloudformation-parameters"), name
-        assert len(template.get("Outputs", {})) <= limit("cloudformation-outputs"), name
-        assert (INFRASTRUCTURE / name).stat().st_size <= limit("cloudformation-body"), name
-    parameters = templates()["stream.yaml"]["Parameters"]
+    for layer, template in TEMPLATES.items():
+        assert len(template["Resources"]) <= limit("cloudformation-resources"), layer
+        assert len(template.get("Parameters", {})) <= limit("cloudformation-parameters"), layer
+        assert len(template.get("Outputs", {})) <= limit("cloudformation-outputs"), layer
+        assert len(template_text(layer).encode()) <= limit("cloudformation-body"), layer
+    parameters = TEMPLATES["stream"]["Parameters"]
     seconds, megabytes = parameters["BufferSeconds"], parameters["BufferMegabytes"]
     assert (
         limit("firehose-least-buffer-seconds") <= seconds["Default"] <= limit("firehose-most-buffer-seconds")
@@ -121,7 +116,7 @@ def test_the_templates_are_within_the_limits() -> None:
     assert megabytes["MinValue"] == limit("firehose-least-buffer-megabytes")
     assert megabytes["MaxValue"] == limit("firehose-most-buffer-megabytes")
     [job] = resources("AWS::Glue::Job")
-    lake = templates()["lake.yaml"]["Parameters"]
+    lake = TEMPLATES["lake"]["Parameters"]
     runs = job["ExecutionProperty"]["MaxConcurrentRuns"]
     assert runs <= limit("glue-concurrent-runs")
     assert runs * lake["Workers"]["Default"] * limit("glue-worker-dpus") <= limit("glue-task-dpus")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from nearcast.deploy.parameters import OPTIONAL
 from nearcast.deploy.stacks import describe
 from nearcast.deploy.target import settings_for
 from nearcast.settings import SERVICES_FILE, Settings, load_settings, write_env_file
+from tests.conftest import eventually
 from tests.local.gateway.conftest import REGION, Gateway, running_gateway
 
 ON_AWS = tuple(layer for layer in LAYERS if layer not in OPTIONAL)
@@ -95,9 +95,9 @@ def stacks(settings: Settings) -> dict[str, str]:
 
 def wait_for(settings: Settings, name: str, status: str | None) -> None:
     """Wait until a stack has a status (None: until it is gone)."""
-    deadline = time.monotonic() + 30
-    while (found := describe(client("cloudformation", settings), name)) or status:
-        if found and found["StackStatus"] == status:
-            return
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+
+    def reached() -> bool:
+        found = describe(client("cloudformation", settings), name)
+        return (found["StackStatus"] if found else None) == status
+
+    eventually(reached)

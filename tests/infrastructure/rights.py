@@ -59,12 +59,6 @@ def _configured(role: str, template: Template) -> Iterable[Needed]:
                 "its security configuration encrypts the log",
                 "docs.aws.amazon.com/glue/latest/dg/set-up-encryption.html",
             )
-        if "--enable-metrics" in properties.get("DefaultArguments", {}):
-            yield Needed(
-                ("cloudwatch:PutMetricData",),
-                "--enable-metrics",
-                "docs.aws.amazon.com/glue/latest/dg/monitoring-awsglue-with-cloudwatch-metrics.html",
-            )
         if resource["Type"] == "AWS::Scheduler::Schedule":
             yield from _scheduled(template, properties)
 

@@ -11,16 +11,7 @@ from typing import Any
 
 from tests.infrastructure.program import ROOT
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
-PSEUDO = {
-    "AWS::AccountId": ACCOUNT,
-    "AWS::Region": REGION,
-    "AWS::Partition": "aws",
-    "AWS::StackName": "nearcast-dev-stack",
-    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/nearcast-dev-stack/1",
-    "AWS::URLSuffix": "amazonaws.com",
-    "AWS::NoValue": None,
-}
+ENVIRONMENT, ACCOUNT, REGION = "dev", "123456789012", "us-east-1"
 NAMES = (
     "BucketName",
     "TableName",
@@ -31,22 +22,28 @@ NAMES = (
     "TopicName",
     "RoleName",
     "ManagedPolicyName",
+    "DataSourceId",
+    "DataSetId",
+    "TemplateId",
     "Name",
 )
-AT = f"{REGION}:{ACCOUNT}"
 ARNS = {
-    "AWS::S3::Bucket": "arn:aws:s3:::{}",
-    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{AT}:table/{{}}",
-    "AWS::Kinesis::Stream": f"arn:aws:kinesis:{AT}:stream/{{}}",
-    "AWS::KinesisFirehose::DeliveryStream": f"arn:aws:firehose:{AT}:deliverystream/{{}}",
-    "AWS::Lambda::Function": f"arn:aws:lambda:{AT}:function:{{}}",
-    "AWS::SQS::Queue": f"arn:aws:sqs:{AT}:{{}}",
-    "AWS::SNS::Topic": f"arn:aws:sns:{AT}:{{}}",
-    "AWS::Logs::LogGroup": f"arn:aws:logs:{AT}:log-group:{{}}:*",
-    "AWS::KMS::Key": f"arn:aws:kms:{AT}:key/{{}}",
-    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
-    "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{{}}",
+    "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+    "AWS::DynamoDB::Table": "arn:aws:dynamodb:{at}:table/{name}",
+    "AWS::Kinesis::Stream": "arn:aws:kinesis:{at}:stream/{name}",
+    "AWS::KinesisFirehose::DeliveryStream": "arn:aws:firehose:{at}:deliverystream/{name}",
+    "AWS::Lambda::Function": "arn:aws:lambda:{at}:function:{name}",
+    "AWS::SQS::Queue": "arn:aws:sqs:{at}:{name}",
+    "AWS::SNS::Topic": "arn:aws:sns:{at}:{name}",
+    "AWS::Logs::LogGroup": "arn:aws:logs:{at}:log-group:{name}:*",
+    "AWS::KMS::Key": "arn:aws:kms:{at}:key/{name}",
+    "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
+    "AWS::QuickSight::DataSource": "arn:aws:quicksight:{at}:datasource/{name}",
+    "AWS::QuickSight::DataSet": "arn:aws:quicksight:{at}:dataset/{name}",
+    "AWS::QuickSight::Template": "arn:aws:quicksight:{at}:template/{name}",
+    "AWS::IAM::ManagedPolicy": "arn:aws:iam::{account}:policy/{name}",
 }
+"""``at`` is region and account, ``name`` what Ref gives."""
 ARN_BY_REF = ("AWS::SNS::Topic", "AWS::IAM::ManagedPolicy")
 """Resources whose Ref is their ARN."""
 
@@ -72,14 +69,22 @@ class Statement:
 
 
 class Template:
-    """A template and the values of its functions."""
+    """A template and the values of its functions in an environment of an account."""
 
-    def __init__(self, path: Path) -> None:
-        from cfnlint.decode import decode
-
-        self.path = path
-        self.body, problems = decode(str(path))
-        assert not problems, problems
+    def __init__(self, path: Path, environment: str = ENVIRONMENT, account: str = ACCOUNT) -> None:
+        self.path, self.environment, self.account = path, environment, account
+        stack = f"nearcast-{environment}-{path.stem}"
+        self.known = {
+            "Environment": environment,
+            "AWS::AccountId": account,
+            "AWS::Region": REGION,
+            "AWS::Partition": "aws",
+            "AWS::StackName": stack,
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{account}:stack/{stack}/1",
+            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::NoValue": None,
+        }
+        self.body = _decoded(path)
 
     @property
     def name(self) -> str:
@@ -123,7 +128,7 @@ class Template:
             name, attribute = given.split(".", 1) if isinstance(given, str) else given
             return self._attribute(name, attribute)
         if function == "ImportValue":
-            exporter, value = all_exports()[self.value(given)]
+            exporter, value = all_exports(self.environment, self.account)[self.value(given)]
             return exporter.value(value)
         if function == "Join":
             return given[0].join(map(str, self.value(given[1])))
@@ -143,8 +148,8 @@ class Template:
         return self._ref(name)
 
     def _ref(self, name: str) -> Any:
-        if name in PSEUDO:
-            return PSEUDO[name]
+        if name in self.known:
+            return self.known[name]
         if name in self.body.get("Parameters", {}):
             return self.body["Parameters"][name].get("Default", f"given-{name.lower()}")
         if self.resources[name]["Type"] in ARN_BY_REF:
@@ -162,7 +167,8 @@ class Template:
     def _attribute(self, name: str, attribute: str) -> str:
         if attribute not in ("Arn", "TopicArn", "PolicyArn"):
             return f"{self._name(name)}-{attribute.lower()}"
-        return ARNS[self.resources[name]["Type"]].format(self._name(name))
+        pattern, at = ARNS[self.resources[name]["Type"]], f"{REGION}:{self.account}"
+        return pattern.format(at=at, account=self.account, name=self._name(name))
 
     def statements(self, name: str) -> list[Statement]:
         """Return the statements of a role's own policies, of a managed policy or of a resource's policy."""
@@ -192,16 +198,27 @@ def listed(value: Any) -> list[Any]:
 
 
 @cache
-def templates() -> dict[str, Template]:
-    """Return the project's templates by layer."""
-    return {path.stem: Template(path) for path in sorted((ROOT / "infrastructure").glob("*.yaml"))}
+def _decoded(path: Path) -> Any:
+    """Return a template as data that knows its lines."""
+    from cfnlint.decode import decode
+
+    body, problems = decode(str(path))
+    assert not problems, problems
+    return body
 
 
 @cache
-def all_exports() -> dict[str, tuple[Template, Any]]:
+def templates(environment: str = ENVIRONMENT, account: str = ACCOUNT) -> dict[str, Template]:
+    """Return the project's templates by layer."""
+    paths = sorted((ROOT / "infrastructure").glob("*.yaml"))
+    return {path.stem: Template(path, environment, account) for path in paths}
+
+
+@cache
+def all_exports(environment: str = ENVIRONMENT, account: str = ACCOUNT) -> dict[str, tuple[Template, Any]]:
     """Return what each exported name is, and the template that it comes from."""
     return {
         name: (template, value)
-        for template in templates().values()
+        for template in templates(environment, account).values()
         for name, value in template.exports().items()
     }

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 
 from nearcast.aws import client
 from nearcast.settings import Settings
 from tests.infrastructure.parts import PARTS
-from tests.infrastructure.program import ROOT
 
 
 def test_the_stack_makes_a_role_and_a_policy_for_each_part(deployed: Settings) -> None:
     cloudformation, iam = client("cloudformation", deployed), client("iam", deployed)
-    name = f"nearcast-{deployed.environment}-access"
-    if name not in {one["StackName"] for one in cloudformation.list_stacks()["StackSummaries"]}:
-        cloudformation.create_stack(
-            StackName=name,
-            TemplateBody=(ROOT / "infrastructure" / "access.yaml").read_text(),
-            Parameters=[{"ParameterKey": "Environment", "ParameterValue": deployed.environment}],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-    while (stack := cloudformation.describe_stacks(StackName=name)["Stacks"][0])["StackStatus"].endswith(
-        "IN_PROGRESS"
-    ):
-        time.sleep(0.1)
+    [stack] = cloudformation.describe_stacks(StackName=f"nearcast-{deployed.environment}-access")["Stacks"]
     assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     assert outputs.keys() == {f"{part}{what}" for part in PARTS for what in ("Role", "Policy")}

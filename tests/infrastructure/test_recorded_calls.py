@@ -31,11 +31,12 @@ from nearcast.lake.upsert import upsert
 from nearcast.settings import Settings
 from nearcast.source.load import load_csv
 from nearcast.stream.publisher import publish
+from tests.conftest import eventually
 from tests.infrastructure.parts import DEPLOYER, PARTS, SERVICE_PARTS, deployer, operations
 from tests.infrastructure.permits import denied
 from tests.infrastructure.recorder import Recorder, Request, recording
 from tests.infrastructure.templates import templates
-from tests.lake.objects import eventually, lines, put
+from tests.lake.objects import lines, put
 from tests.lake.test_redrive import ROW, change, failed
 
 pytestmark = pytest.mark.slow

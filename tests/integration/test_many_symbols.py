@@ -15,8 +15,8 @@ from nearcast.lake.saved import saved_queries, saved_query
 from nearcast.lake.snapshot import read_snapshot
 from nearcast.schema import DATABASE
 from nearcast.settings import load_settings
+from tests.conftest import eventually
 from tests.integration.conftest import World, expected_rows
-from tests.lake.objects import eventually
 from tests.local.gateway.athena_client import run
 
 pytestmark = pytest.mark.timeout(600)

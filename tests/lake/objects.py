@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
-
 from nearcast.aws import client
 from nearcast.settings import Settings
 
@@ -33,12 +29,3 @@ def remove(settings: Settings, prefix: str) -> None:
     for key in bodies(settings, prefix):
         client("s3", settings).delete_object(Bucket=settings.need("raw_bucket"), Key=key)
     client("sqs", settings).purge_queue(QueueUrl=settings.need("raw_queue_url"))
-
-
-def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the first true answer of ``found``; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not (answer := found()):
-        assert time.monotonic() < deadline, "nothing arrived"
-        time.sleep(0.1)
-    return answer

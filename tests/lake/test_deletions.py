@@ -16,7 +16,8 @@ from nearcast.lake.snapshot import read_snapshot
 from nearcast.lake.sync import sync, table_folder
 from nearcast.lake.upsert import upsert
 from nearcast.settings import Settings
-from tests.lake.objects import eventually, lines, remove
+from tests.conftest import eventually
+from tests.lake.objects import lines, remove
 
 PRICES = ("open_price", "high_price", "low_price", "close_price")
 SYMBOL = "DELETED.Ä"

@@ -18,8 +18,8 @@ from nearcast.lake.hudi_job import LEASE_S, POLL_S, Job, Lease
 from nearcast.lake.query import query
 from nearcast.lake.upsert import run_job, waiting_objects
 from nearcast.settings import Settings
+from tests.conftest import eventually
 from tests.lake import objects
-from tests.lake.objects import eventually
 from tests.local.gateway.test_jobs import ended, run
 
 LINE = (

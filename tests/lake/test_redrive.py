@@ -23,7 +23,8 @@ from nearcast.lake.counts import raw_rows
 from nearcast.lake.redrive import redrive
 from nearcast.settings import Settings
 from nearcast.stream import transformer
-from tests.lake.objects import bodies, eventually, lines, put, remove
+from tests.conftest import eventually
+from tests.lake.objects import bodies, lines, put, remove
 
 INSERT = json.loads((Path(__file__).parents[1] / "stream" / "change_records_aws.json").read_text())["insert"]
 TRANSFORMER = Path(transformer.__file__).read_text()

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.conftest import eventually
 
 SLEEP = "import time; time.sleep(60)"
 SCHEDULER = f"""
@@ -42,14 +44,6 @@ class Group:
             except (psutil.Error, ProcessLookupError):
                 continue
         return found
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 HOURS_A_MONTH = 730.0
 """AWS's own month, as its calculator has it: 365 days of 24 hours, by twelve."""
 DAYS_A_MONTH = HOURS_A_MONTH / 24
-SESSIONS_A_YEAR = 252
-"""Trading days; a file of the Hudi table holds a symbol's year."""
 KB, MB, GB, TB = (1024.0**power for power in (1, 2, 3, 4))
 
 

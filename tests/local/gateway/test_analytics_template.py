@@ -10,12 +10,11 @@ import pytest
 from moto import mock_aws
 
 from nearcast.lake.saved import saved_query
-from tests.local.gateway.analytics_template import TEMPLATE, definition_hash, properties, resources
+from tests.infrastructure.templates import ACCOUNT, templates
+from tests.local.gateway.analytics_template import definition_hash, properties
 
 DATA_SETS = {"prices": "PricesDataSet", "months": "MonthsDataSet", "forecasts": "ForecastsDataSet"}
 """The logical id of each data set, by what the definition calls it."""
-MOST_BYTES = 51_200
-"""CloudFormation's limit of a template that is sent with the request."""
 
 
 def definition() -> dict[str, Any]:
@@ -128,21 +127,17 @@ def test_a_filter_of_some_visuals_names_such_as_there_are() -> None:
 
 def test_the_name_of_the_definition_tells_its_content() -> None:
     """Else a change of it would reach neither the analysis nor the dashboard."""
-    named = resources()["Template"]["Properties"]["TemplateId"]["Fn::Sub"]
+    named = templates()["analytics"].resources["Template"]["Properties"]["TemplateId"]["Fn::Sub"]
     assert named == f"nearcast-${{Environment}}-{definition_hash()}"
 
 
 @pytest.mark.parametrize("logical_id", ["Analysis", "Dashboard"])
 def test_analysis_and_dashboard_are_made_from_it_with_every_data_set(logical_id: str) -> None:
-    source = resources()[logical_id]["Properties"]["SourceEntity"]["SourceTemplate"]
+    source = templates()["analytics"].resources[logical_id]["Properties"]["SourceEntity"]["SourceTemplate"]
     assert source["Arn"] == {"Fn::GetAtt": ["Template", "Arn"]}
     assert {one["DataSetPlaceholder"]: one["DataSetArn"] for one in source["DataSetReferences"]} == {
         name: {"Fn::GetAtt": [data_set, "Arn"]} for name, data_set in DATA_SETS.items()
     }
-
-
-def test_cloudformation_takes_the_template_with_the_request() -> None:
-    assert TEMPLATE.stat().st_size < MOST_BYTES
 
 
 @mock_aws
@@ -153,10 +148,9 @@ def test_motos_quicksight_makes_them_from_the_same_properties(monkeypatch: pytes
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     client = boto3.client("quicksight", region_name="us-east-1")
-    account = "000000000000"
     source = properties("DataSource")
     client.create_data_source(**source)
-    told = client.describe_data_source(AwsAccountId=account, DataSourceId=source["DataSourceId"])[
+    told = client.describe_data_source(AwsAccountId=ACCOUNT, DataSourceId=source["DataSourceId"])[
         "DataSource"
     ]
     assert {name: told[name] for name in ("Name", "Type", "DataSourceParameters", "SslProperties")} == {
@@ -168,5 +162,5 @@ def test_motos_quicksight_makes_them_from_the_same_properties(monkeypatch: pytes
         assert made["DataSetId"] == data_set["DataSetId"]
     dashboard = properties("Dashboard")
     client.create_dashboard(**dashboard)
-    shown = client.describe_dashboard(AwsAccountId=account, DashboardId=dashboard["DashboardId"])["Dashboard"]
+    shown = client.describe_dashboard(AwsAccountId=ACCOUNT, DashboardId=dashboard["DashboardId"])["Dashboard"]
     assert (shown["Name"], shown["DashboardId"]) == (dashboard["Name"], dashboard["DashboardId"])

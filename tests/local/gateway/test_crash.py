@@ -22,9 +22,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from nearcast.aws import client
 from nearcast.local.gateway.snapshots import read_current
 from nearcast.settings import Settings
-from tests.conftest import free_port
+from tests.conftest import eventually, free_port
 from tests.local.gateway.conftest import REGION, deploy_stacks, wait_ready
-from tests.local.gateway.test_firehose import bodies, eventually, item
+from tests.local.gateway.test_firehose import bodies, item
 
 KILLS = 3
 HOUR_MS = 3_600_000

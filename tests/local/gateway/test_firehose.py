@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from nearcast.aws import client
 from nearcast.local.gateway.firehose_settings import evaluate_prefix, read_settings
 from nearcast.settings import Settings
+from tests.conftest import eventually
 
 MOMENT = time.gmtime(1687368186)
 
@@ -38,15 +38,6 @@ def bodies(settings: Settings, prefix: str) -> dict[str, bytes]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
     return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
-
-
-def eventually(found: Callable[[], Any], seconds: float = 20) -> Any:
-    """Return the first true answer of ``found``; fail after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not (answer := found()):
-        assert time.monotonic() < deadline, "nothing arrived"
-        time.sleep(0.1)
-    return answer
 
 
 def test_changes_arrive_once_in_the_folder_of_their_month_and_the_queue_tells_of_them(

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 from nearcast.dashboard.delivery import read_delivery
 from nearcast.settings import Settings
+from tests.conftest import eventually
 from tests.local.gateway.conftest import Gateway
 from tests.local.gateway.delivery import Stream, create_actor, processing, processor
-from tests.local.gateway.test_firehose import eventually
 
 RETRIES = 1
 PREFIX = "data/k=!{partitionKeyFromLambda:k}/"

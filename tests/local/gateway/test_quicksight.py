@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import loads
+from pydantic import SecretStr
 
+from nearcast.deploy.change_sets import execute, make
+from nearcast.deploy.connection import Connection
+from nearcast.deploy.parameters import values
+from nearcast.deploy.stacks import describe, last_event
+from nearcast.deploy.templates import Template, load, parse, template_text
+from nearcast.deploy.waiting import finish
 from nearcast.local.gateway.not_run import CHECKED, PROPERTIES, reason
-from tests.local.gateway.analytics_template import ENVIRONMENT, IMPORTS, PRINCIPAL, TEMPLATE, definition_hash
-from tests.local.gateway.conftest import Gateway
+from nearcast.settings import Settings
+from tests.infrastructure.templates import all_exports
+from tests.local.gateway.analytics_template import definition_hash
+from tests.local.gateway.conftest import REGION, Gateway
 
-ACCOUNT = "000000000000"
+ENVIRONMENT, ACCOUNT = "quick", "000000000000"
+PRINCIPAL = f"arn:aws:quicksight:{REGION}:{ACCOUNT}:user/default/author"
 STACK = f"nearcast-{ENVIRONMENT}-analytics"
 MADE = {
     "DataSource": ("datasource", "nearcast-quick-lake"),
@@ -29,69 +37,73 @@ MADE = {
 
 
 @pytest.fixture(scope="module")
-def cloudformation(gateway: Gateway) -> Any:
-    """A client of CloudFormation, with a stack that exports what the stacks below analytics do."""
-    client = gateway.client("cloudformation")
+def connection(gateway: Gateway) -> Connection:
+    """The gateway's account, with a stack that exports what the stacks below analytics do."""
+    settings = Settings(
+        aws_endpoint_url=gateway.endpoint, aws_access_key_id=ACCOUNT, aws_secret_access_key=SecretStr("local")
+    )
+    connection = Connection(settings, ACCOUNT, print)
+    exports = all_exports(ENVIRONMENT, ACCOUNT)
     outputs = {
-        f"Value{place}": {"Value": value, "Export": {"Name": f"nearcast-{ENVIRONMENT}-{name}"}}
-        for place, (name, value) in enumerate(IMPORTS.items())
+        f"Value{place}": {"Value": template.value(value), "Export": {"Name": name}}
+        for place, name in enumerate(load("analytics", ENVIRONMENT, ACCOUNT, REGION).imports)
+        for template, value in [exports[name]]
     }
     below = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": outputs}
-    client.create_stack(StackName="below-analytics", TemplateBody=json.dumps(below))
-    assert ended(client, "below-analytics") == "CREATE_COMPLETE"
-    return client
+    assert created(connection, "below-analytics", json.dumps(below)) == "CREATE_COMPLETE"
+    return connection
 
 
 @pytest.fixture(scope="module")
-def deployed(cloudformation: Any) -> Iterator[Any]:
-    """The client, with the analytics stack deployed by a change set."""
-    change(cloudformation, with_arns(), "CREATE")
-    assert ended(cloudformation, STACK) == "CREATE_COMPLETE"
-    yield cloudformation
-    cloudformation.delete_stack(StackName=STACK)
-    assert ended(cloudformation, STACK) == "DELETE_COMPLETE"
+def deployed(connection: Connection) -> Iterator[Connection]:
+    """The account, with the analytics stack deployed by a change set."""
+    change(connection, with_arns())
+    yield connection
+    stack = describe(connection.cloudformation, STACK)
+    assert stack is not None
+    since = last_event(connection.cloudformation, stack["StackId"])
+    connection.cloudformation.delete_stack(StackName=STACK)
+    assert finish(connection, stack["StackId"], since, len(MADE)) == "DELETE_COMPLETE"
 
 
 def with_arns() -> str:
     """Return the template with an output for what GetAtt gives of each QuickSight resource."""
     outputs = "".join(f"  {name}Arn: {{ Value: !GetAtt {name}.Arn }}\n" for name in MADE)
-    return TEMPLATE.read_text() + outputs
+    return template_text("analytics") + outputs
 
 
-def ended(client: Any, stack: str) -> str:
-    """Wait for the end of what is done to a stack; return its status."""
-    while True:
-        newest = next(one for one in client.list_stacks()["StackSummaries"] if one["StackName"] == stack)
-        if not newest["StackStatus"].endswith("_IN_PROGRESS"):
-            return str(newest["StackStatus"])
-        time.sleep(0.05)
-
-
-def change(client: Any, body: str, kind: str, **parameters: str) -> dict[str, str]:
-    """Make a change set and execute it; return what it said it would do, by logical id."""
-    given = {"Environment": ENVIRONMENT, "QuickSightPrincipalArn": PRINCIPAL, **parameters}
-    made = client.create_change_set(
-        StackName=STACK,
-        ChangeSetName=f"change-{time.monotonic_ns()}",
-        ChangeSetType=kind,
+def created(connection: Connection, name: str, body: str, **parameters: str) -> str:
+    """Create a stack without a change set; return its status in the end."""
+    made = connection.cloudformation.create_stack(
+        StackName=name,
         TemplateBody=body,
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
-    )["Id"]
-    client.get_waiter("change_set_create_complete").wait(ChangeSetName=made, WaiterConfig={"Delay": 1})
-    changes = client.describe_change_set(ChangeSetName=made)["Changes"]
-    client.execute_change_set(ChangeSetName=made)
-    time.sleep(0.2)
-    return {one["ResourceChange"]["LogicalResourceId"]: one["ResourceChange"]["Action"] for one in changes}
+    )
+    return finish(connection, made["StackId"], None, 0)
 
 
-def described(client: Any) -> dict[str, dict[str, Any]]:
+def change(connection: Connection, body: str, **parameters: str) -> dict[str, str]:
+    """Deploy the stack by a change set; return what it said it would do, by logical id."""
+    document = parse(body)
+    template = Template("analytics", body, document["Parameters"], document["Resources"], frozenset())
+    stack = describe(connection.cloudformation, STACK)
+    given = {"Environment": ENVIRONMENT, "QuickSightPrincipalArn": PRINCIPAL, **parameters}
+    made = make(connection, STACK, template, values(template, given, stack), stack, None)
+    assert made is not None
+    execute(connection, made)
+    return {one.resource: one.action for one in made.changes}
+
+
+def described(connection: Connection) -> dict[str, dict[str, Any]]:
     """Return the stack's resources by logical id."""
-    found = client.describe_stack_resources(StackName=STACK)["StackResources"]
+    found = connection.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     return {one["LogicalResourceId"]: one for one in found}
 
 
-def test_every_quicksight_resource_is_made_under_its_name_and_said_to_be_checked_only(deployed: Any) -> None:
+def test_every_quicksight_resource_is_made_under_its_name_and_said_to_be_checked_only(
+    deployed: Connection,
+) -> None:
     resources = described(deployed)
     assert set(resources) == {*MADE, "QueryRole"}
     assert {name: one["PhysicalResourceId"] for name, one in resources.items() if name in MADE} == {
@@ -100,7 +112,7 @@ def test_every_quicksight_resource_is_made_under_its_name_and_said_to_be_checked
     assert {name for name, one in resources.items() if one.get("ResourceStatusReason") == CHECKED} == set(
         MADE
     )
-    events = deployed.describe_stack_events(StackName=STACK)["StackEvents"]
+    events = deployed.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
     assert {
         one["LogicalResourceId"]
         for one in events
@@ -108,8 +120,8 @@ def test_every_quicksight_resource_is_made_under_its_name_and_said_to_be_checked
     } == set(MADE)
 
 
-def test_their_arns_are_quicksights(deployed: Any) -> None:
-    outputs = deployed.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+def test_their_arns_are_quicksights(deployed: Connection) -> None:
+    outputs = deployed.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
     values = {one["OutputKey"]: one["OutputValue"] for one in outputs}
     assert values.pop("QuicksightDashboard").endswith("/dashboards/nearcast-quick")
     assert values == {
@@ -118,11 +130,10 @@ def test_their_arns_are_quicksights(deployed: Any) -> None:
     }
 
 
-def test_another_symbol_changes_analysis_and_dashboard_in_place(deployed: Any) -> None:
+def test_another_symbol_changes_analysis_and_dashboard_in_place(deployed: Connection) -> None:
     before = described(deployed)
-    changes = change(deployed, with_arns(), "UPDATE", Symbol="META")
+    changes = change(deployed, with_arns(), Symbol="META")
     assert changes == {"Analysis": "Modify", "Dashboard": "Modify"}
-    assert ended(deployed, STACK) == "UPDATE_COMPLETE"
     after = described(deployed)
     assert {name: one["PhysicalResourceId"] for name, one in after.items()} == {
         name: one["PhysicalResourceId"] for name, one in before.items()
@@ -130,10 +141,9 @@ def test_another_symbol_changes_analysis_and_dashboard_in_place(deployed: Any) -
     assert after["Dashboard"]["ResourceStatusReason"] == CHECKED
 
 
-def test_a_template_of_another_name_takes_the_old_ones_place(deployed: Any) -> None:
+def test_a_template_of_another_name_takes_the_old_ones_place(deployed: Connection) -> None:
     renamed = with_arns().replace(definition_hash(), "another")
-    assert {"Template", "Analysis", "Dashboard"} <= set(change(deployed, renamed, "UPDATE"))
-    assert ended(deployed, STACK) == "UPDATE_COMPLETE"
+    assert {"Template", "Analysis", "Dashboard"} <= set(change(deployed, renamed))
     assert described(deployed)["Template"]["PhysicalResourceId"] == f"{ACCOUNT}|nearcast-quick-another"
 
 
@@ -174,26 +184,22 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_the_api_would_refuse_fails_its_resource_with_the_reason(cloudformation: Any, name: str) -> None:
+def test_what_the_api_would_refuse_fails_its_resource_with_the_reason(
+    connection: Connection, name: str
+) -> None:
     logical_id, spoil, said = WRONG[name]
-    body = json.loads(json.dumps(loads(TEMPLATE.read_text())))
+    body = parse(template_text("analytics"))
     spoil(body["Resources"][logical_id]["Properties"])
     stack = f"wrong-{list(WRONG).index(name)}"
-    parameters = {"Environment": ENVIRONMENT, "QuickSightPrincipalArn": PRINCIPAL}
-    cloudformation.create_stack(
-        StackName=stack,
-        TemplateBody=json.dumps(body),
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    assert ended(cloudformation, stack) == "ROLLBACK_COMPLETE"
+    given = {"Environment": ENVIRONMENT, "QuickSightPrincipalArn": PRINCIPAL}
+    assert created(connection, stack, json.dumps(body), **given) == "ROLLBACK_COMPLETE"
     failed = [
         (one["LogicalResourceId"], one["ResourceStatusReason"])
-        for one in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        for one in connection.cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
         if one["ResourceStatus"] == "CREATE_FAILED" and one["LogicalResourceId"] != stack
     ]
     assert [one for one, _ in failed] == [logical_id] and said in failed[0][1]
-    cloudformation.delete_stack(StackName=stack)
+    connection.cloudformation.delete_stack(StackName=stack)
 
 
 DROPPED = """
@@ -228,11 +234,12 @@ Resources:
 """
 
 
-def test_what_is_dropped_is_said_and_said_only_of_what_is_dropped(gateway: Gateway) -> None:
+def test_what_is_dropped_is_said_and_said_only_of_what_is_dropped(
+    gateway: Gateway, connection: Connection
+) -> None:
     """The resources are asked: what a newer ministack keeps has to leave the table."""
-    client = gateway.client("cloudformation")
-    client.create_stack(StackName="not-run", TemplateBody=DROPPED)
-    assert ended(client, "not-run") == "CREATE_COMPLETE"
+    client = connection.cloudformation
+    assert created(connection, "not-run", DROPPED) == "CREATE_COMPLETE"
     found = client.describe_stack_resources(StackName="not-run")["StackResources"]
     said = {one["ResourceType"]: one.get("ResourceStatusReason", "") for one in found}
     for kind, names in PROPERTIES.items():
