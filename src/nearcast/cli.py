@@ -111,6 +111,10 @@ def _expected(error: Exception) -> NearcastError | None:
             kept="What had been done stays.",
             todo="See `nearcast status`; start the local services with `nearcast up`, then try again.",
         )
+    if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
+        return NearcastError(
+            f"A setting is wrong: {error}", todo="Correct it in the environment or in the home."
+        )
     if isinstance(error, OSError):
         return NearcastError(
             f"{type(error).__name__}: {error}", todo="Check NEARCAST_HOME and the files you named."

@@ -344,3 +344,10 @@ def test_destruction_wants_the_name_of_the_environment(
     assert stacks(local) == before
     assert invoke("destroy", home=local.home, input="dev\n").exit_code == 0
     assert stacks(local) == {"bootstrap": "CREATE_COMPLETE"}
+
+
+def test_a_home_keeps_its_environment(on_aws: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(on_aws)
+    monkeypatch.setenv("NEARCAST_ENVIRONMENT", "stage")
+    with pytest.raises(DeployError, match="belongs to the environment dev, not to stage"):
+        settings_for(load_settings(on_aws.home), "aws")

@@ -119,8 +119,8 @@ def test_a_lake_that_is_away_is_said_and_the_page_comes_back(
     assert not filled.error and len(figures(filled)) >= 4
 
 
-def test_without_a_workgroup_it_says_what_to_do(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_services_it_says_what_to_do(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARCAST_HOME", "/nowhere")
     page.run()
-    assert "NEARCAST_WORKGROUP" in page.error[0].value and "nearcast up" in page.error[0].value
+    assert "loopback" in page.error[0].value and "nearcast up" in page.error[0].value
     assert not page.exception

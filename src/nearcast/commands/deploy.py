@@ -106,7 +106,7 @@ def destroy(target: str, yes: bool, as_json: bool) -> None:
 
     with StackProgress(output) as progress:
         found = destroy_stacks(settings, approve=approve, note=output.note, report=progress)
-    _show_destroyed(output, settings.environment, found)
+    _show_destroyed(output, settings.target, settings.environment, found)
 
 
 def _check_can_ask(target: str, approved: bool) -> None:
@@ -207,7 +207,7 @@ def _show_doomed(output: Output, found: list[Doomed]) -> None:
             output.note(f"  stays: {one.type} {one.name}{f' ({one.holds})' if one.holds else ''}")
 
 
-def _show_destroyed(output: Output, environment: str, found: list[Doomed]) -> None:
+def _show_destroyed(output: Output, target: str, environment: str, found: list[Doomed]) -> None:
     from nearcast.deploy.destruction import HOW_TO_REMOVE, cost_of_keeping
 
     kept = [one for stack in found for one in stack.kept]
@@ -218,6 +218,11 @@ def _show_destroyed(output: Output, environment: str, found: list[Doomed]) -> No
             return
         output.note(f"Destroyed {', '.join(stack.name for stack in found)}.")
         output.note(f"nearcast-{environment}-bootstrap stays, with the key and the artifacts.")
+        if target == "local":
+            output.note(
+                f"What stays: {', '.join(one.name for one in kept)}. `nearcast deploy` finds it again."
+            )
+            return
         for one in kept:
             output.note(f"  {one.name}: {cost_of_keeping(one.type)}")
             output.note(f"    to remove it: {HOW_TO_REMOVE[one.type].format(name=one.name)}")

@@ -175,7 +175,9 @@ def _show(visual: Visual, rows: pd.DataFrame, choice: Choice) -> None:
         figure.update_layout(height=visual.height)
         st.plotly_chart(figure, key=visual.title, config={"displaylogo": False, "displayModeBar": False})
     else:
-        st.info("Nothing to be drawn yet: no day of these forecasts has come, or their past is too short.")
+        st.info(
+            "Nothing to be drawn yet: this needs some days of forecasts, and for scores days that have come."
+        )
     with st.expander(f"SQL: {visual.query}"):
         st.code(filtered(visual.query, choice), language="sql")
 

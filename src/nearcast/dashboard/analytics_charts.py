@@ -72,6 +72,8 @@ def forecast_and_actual(forecasts: pd.DataFrame) -> Figure:
     forecasts
         Of one horizon, one a day.
     """
+    if len(forecasts) < 2:
+        return _figure([], {})
     bands = [
         trace
         for name, low, high, opacity in (("95 %", "q025", "q975", 0.18), ("80 %", "q100", "q900", 0.3))
@@ -112,6 +114,7 @@ def coverage(forecasts: pd.DataFrame) -> Figure:
             "%{y:.1%}",
         )
         for level, opacity in ((80, 0.85), (95, 0.45))
+        if not shares.empty
     ]
     layout = {
         "xaxis": _horizons(),

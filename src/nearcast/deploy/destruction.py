@@ -86,9 +86,9 @@ def destroy(
         raise DeployError("The destruction was not approved.", kept="Nothing was changed.")
     for stack in found:
         note(f"stack {stack.name}: deleting {len(stack.removed)} resources")
-        for one in stack.kept:
-            if one.type == "AWS::DynamoDB::Table" and one.holds != GONE:
-                stop_change_capture(connection.settings, one.name)
+        for resource in stack.kept:
+            if resource.type == "AWS::DynamoDB::Table" and resource.holds != GONE:
+                stop_change_capture(connection.settings, resource.name)
         _delete(connection, stack)
     bootstrap = describe(connection.cloudformation, connection.stack_name(LAYERS[0]))
     remember(connection, outputs(bootstrap or {}))

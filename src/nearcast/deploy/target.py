@@ -6,6 +6,8 @@ import difflib
 import os
 from typing import Any
 
+from dotenv import dotenv_values
+
 from nearcast.aws import client
 from nearcast.deploy.connection import Connection, Note, Report
 from nearcast.errors import DeployError
@@ -22,12 +24,15 @@ def settings_for(settings: Settings, target: str) -> Settings:
     Raises
     ------
     DeployError
-        The home belongs to the other target, or to another region.
+        The home belongs to the other target, to another environment or to another region.
     """
     if target == "local":
         if settings.target == "aws":
+            account = settings.aws_account_id
             raise DeployError(
-                f"{settings.home} belongs to AWS account {settings.aws_account_id}, not to local services.",
+                f"{settings.home} belongs to AWS account {account}, not to local services."
+                if account
+                else "NEARCAST_TARGET says aws, and this is for the local services.",
                 kept="Nothing was sent anywhere.",
                 todo="Use --target aws, or another home: NEARCAST_HOME=.nearcast.",
             )
@@ -37,6 +42,13 @@ def settings_for(settings: Settings, target: str) -> Settings:
             f"{settings.home} belongs to the local services at {settings.aws_endpoint_url}, not to AWS.",
             kept="Nothing was sent anywhere.",
             todo=f"Use another home: {AWS_HOME} nearcast deploy --target aws",
+        )
+    recorded = dotenv_values(settings.home / STACKS_FILE).get("NEARCAST_ENVIRONMENT", settings.environment)
+    if recorded != settings.environment:
+        raise DeployError(
+            f"{settings.home} belongs to the environment {recorded}, not to {settings.environment}.",
+            kept="Nothing was sent anywhere.",
+            todo=f"Set NEARCAST_ENVIRONMENT={recorded}, or use another home: {AWS_HOME}-{settings.environment}.",
         )
     return settings.model_copy(update={"target": "aws", "aws_region": _region(settings)})
 

@@ -57,7 +57,7 @@ def query(settings: Settings, sql: str, database: str | None = None) -> QueryRes
         raise LakeError(
             f"The query ended {status['State']}: {status.get('StateChangeReason', 'no reason given')}",
             todo="Correct the statement. If a table is missing: `nearcast lake crawl` makes the raw table,"
-            " `nearcast lake upsert` the Hudi table.",
+            " `nearcast lake upsert` the Hudi table (`nearcast lake backfill`, after a destruction).",
         )
     return _read(athena, execution_id)
 
