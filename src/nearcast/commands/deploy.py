@@ -205,6 +205,11 @@ def _show_doomed(output: Output, found: list[Doomed]) -> None:
         output.note(f"{stack.name} goes, with {len(stack.removed)} resources: {', '.join(stack.removed)}")
         for one in stack.kept:
             output.note(f"  stays: {one.type} {one.name}{f' ({one.holds})' if one.holds else ''}")
+    if found:
+        output.note(
+            "Changes on their way to the raw bucket go too: see `nearcast lake reconcile` first, or publish them "
+            "again after the next deployment (`--repair`)."
+        )
 
 
 def _show_destroyed(output: Output, target: str, environment: str, found: list[Doomed]) -> None:
