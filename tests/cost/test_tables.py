@@ -95,6 +95,7 @@ def test_what_is_taken_for_granted_is_what_the_templates_and_the_job_say() -> No
         "G.1X",
         limit("glue-least-workers"),
     )
+    assert lake["NoncurrentDays"]["Default"] == taken.noncurrent_days
     assert hudi_job.OBJECTS_A_COMMIT == hudi_job.MESSAGES_A_COMMIT == taken.objects_a_commit
     assert len(resources("AWS::CloudWatch::Alarm")) == taken.alarms
     assert len(resources("AWS::CloudWatch::Dashboard")) == taken.dashboards

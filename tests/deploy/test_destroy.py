@@ -54,17 +54,27 @@ def test_data_outlives_the_stacks_and_is_found_again(deployed: Settings) -> None
     assert [one["Key"] for one in objects] == ["prices/one"]
 
 
-def test_changes_flow_again_after_a_destruction(deployed: Settings) -> None:
+@pytest.mark.parametrize("interrupted", [False, True], ids=["at once", "in two goes"])
+@pytest.mark.parametrize("by", ["nearcast", "the console"])
+def test_changes_flow_again_after_a_destruction(by: str, interrupted: bool, deployed: Settings) -> None:
     """The table taken over sent its changes to a stream that is gone: it is told of the new one."""
-    destroy(deployed, approve=lambda found: True)
+    if by == "nearcast":
+        destroy(deployed, approve=lambda found: True)
+    else:
+        cloudformation = client("cloudformation", load_settings(deployed.home))
+        for layer in reversed(LAYERS[1:]):
+            cloudformation.delete_stack(StackName=f"nearcast-dev-{layer}")
+            wait_for(deployed, f"nearcast-dev-{layer}", None)
     called: list[str] = []
     before = client("dynamodb", load_settings(deployed.home))
     before.meta.events.register("before-call.dynamodb", lambda model, **_: called.append(model.name))
+    if interrupted:
+        with pytest.raises(DeployError, match="not approved"):
+            deploy(load_settings(deployed.home), approve=lambda one: not one.stack.endswith("lake"))
     deploy(load_settings(deployed.home))
-    assert [name for name in called if not name.startswith("Describe")] == [
-        "DisableKinesisStreamingDestination",
-        "EnableKinesisStreamingDestination",
-    ]
+    off = [] if by == "nearcast" else ["DisableKinesisStreamingDestination"]
+    changing = [name for name in called if not name.startswith("Describe")]
+    assert changing == [*off, "EnableKinesisStreamingDestination"]
     again = load_settings(deployed.home)
     client("dynamodb", again).put_item(TableName=again.need("prices_table"), Item=ITEM)
     kinesis, stream = client("kinesis", again), again.need("stream_name")

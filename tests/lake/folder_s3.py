@@ -85,6 +85,7 @@ def folder_s3(root: Path, monkeypatch: pytest.MonkeyPatch) -> FolderS3:
         return s3
 
     monkeypatch.setattr("nearcast.aws._client", only_s3)
+    monkeypatch.setattr("nearcast.aws.check_target", lambda settings: None)
     return s3
 
 

@@ -313,7 +313,8 @@ def test_a_data_set_of_quicksight_has_the_columns_that_athena_returns(
     """Wrapped as QuickSight wraps it: the query in brackets, what is filtered around it."""
     [table] = properties(logical_id)["PhysicalTableMap"].values()
     held = table["CustomSql"]
-    sql = f"SELECT * FROM ({held['SqlQuery']}) AS held WHERE stock_symbol = 'NFLX' LIMIT 1"
+    query = held["SqlQuery"].replace(" nearcast.", f" {DATABASE}.")
+    sql = f"SELECT * FROM ({query}) AS held WHERE stock_symbol = 'NFLX' LIMIT 1"
     answer = run(
         gateway.client("athena"),
         sql,

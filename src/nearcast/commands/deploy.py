@@ -208,7 +208,7 @@ def _show_doomed(output: Output, found: list[Doomed]) -> None:
 
 
 def _show_destroyed(output: Output, environment: str, found: list[Doomed]) -> None:
-    from nearcast.deploy.destruction import HOW_TO_REMOVE, WHAT_IT_COSTS
+    from nearcast.deploy.destruction import HOW_TO_REMOVE, cost_of_keeping
 
     kept = [one for stack in found for one in stack.kept]
 
@@ -219,11 +219,11 @@ def _show_destroyed(output: Output, environment: str, found: list[Doomed]) -> No
         output.note(f"Destroyed {', '.join(stack.name for stack in found)}.")
         output.note(f"nearcast-{environment}-bootstrap stays, with the key and the artifacts.")
         for one in kept:
-            output.note(f"  {one.name}: {WHAT_IT_COSTS[one.type]}")
+            output.note(f"  {one.name}: {cost_of_keeping(one.type)}")
             output.note(f"    to remove it: {HOW_TO_REMOVE[one.type].format(name=one.name)}")
         last = HOW_TO_REMOVE["AWS::CloudFormation::Stack"].format(name=f"nearcast-{environment}-bootstrap")
         output.note(
-            f"  the key: {WHAT_IT_COSTS['AWS::KMS::Key']}. When no data is left that it encrypts:\n    {last}"
+            f"  the key: {cost_of_keeping('AWS::KMS::Key')}. When no data is left that it encrypts:\n    {last}"
         )
 
     document = {

@@ -115,7 +115,7 @@ class Assumptions:
     hudi_versions
         All current objects of the table by its newest files; measured, 1.51.
     noncurrent_days
-        The template's days until a version that was replaced or deleted goes.
+        The Hudi bucket's days until a version that was replaced or deleted goes.
     crawler_dpus
         Of a crawl; AWS does not say how many it takes, its example has two.
     key_users
@@ -159,7 +159,7 @@ class Assumptions:
     file_gets: float = 14.2
     hudi_row_bytes: float = 80.0
     hudi_versions: float = 1.51
-    noncurrent_days: float = 30.0
+    noncurrent_days: float = 7.0
     crawler_dpus: float = 2.0
     key_users: int = 8
     key_reuse_s: float = 300.0

@@ -14,35 +14,44 @@ STARTED = ("ACTIVE", "ENABLING", "UPDATING")
 CHANGING = ("DISABLING", "ENABLING", "UPDATING")
 
 
-def start_change_capture(settings: Settings, adopted: bool) -> None:
+def start_change_capture(settings: Settings, table: str, stream: str, adopted: bool) -> None:
     """Make sure that the table's changes go to the stream.
 
     Parameters
     ----------
     adopted
-        The table was taken over as it was, so its destination is the stream of the same name that was deleted.
+        The table was taken over as it was. If its stack was not deleted by `nearcast destroy`, its destination may
+        be the stream of the same name that went with it.
 
     Raises
     ------
     DeployError
         DynamoDB cannot send them.
     """
-    dynamodb, table = client("dynamodb", settings), settings.need("prices_table")
+    dynamodb = client("dynamodb", settings)
     destinations = _destinations(dynamodb, table)
     if not adopted and {*STARTED} & {*destinations.values()}:
         return
-    stream = client("kinesis", settings).describe_stream_summary(StreamName=settings.need("stream_name"))
-    request = {"TableName": table, "StreamArn": stream["StreamDescriptionSummary"]["StreamARN"]}
-    if destinations.get(request["StreamArn"]) in STARTED:
-        dynamodb.disable_kinesis_streaming_destination(**request)
-        _settled(settings, **request)
+    summary = client("kinesis", settings).describe_stream_summary(StreamName=stream)
+    request = {"TableName": table, "StreamArn": summary["StreamDescriptionSummary"]["StreamARN"]}
+    stop_change_capture(settings, table)
     dynamodb.enable_kinesis_streaming_destination(**request)
     if (status := _settled(settings, **request)) != "ACTIVE":
         raise DeployError(
             f"The changes of the table {table} do not go to {request['StreamArn']}: {status}.",
-            kept="Every stack is deployed.",
+            kept="The stack of the stream is deployed.",
             todo="Run `nearcast deploy` again; see the table's Exports and streams in the DynamoDB console.",
         )
+
+
+def stop_change_capture(settings: Settings, table: str) -> None:
+    """Send a table's changes nowhere any more: the stream is about to go, or went."""
+    dynamodb = client("dynamodb", settings)
+    for stream_arn, status in _destinations(dynamodb, table).items():
+        if status in STARTED:
+            request = {"TableName": table, "StreamArn": stream_arn}
+            dynamodb.disable_kinesis_streaming_destination(**request)
+            _settled(settings, **request)
 
 
 def _destinations(dynamodb: Any, table: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from nearcast.deploy.states import READY, WAYS_ON, make_ready
 from nearcast.deploy.target import open_target, remember
 from nearcast.deploy.templates import Template, load
 from nearcast.errors import DeployError
-from nearcast.settings import Settings, load_settings
+from nearcast.settings import Settings
 
 LAYERS = ("bootstrap", "stream", "lake", "access", "analytics")
 """Every layer, in the order of what they take from each other."""
@@ -97,21 +97,23 @@ def deploy(
         A stack failed (which resource, and why, is in the message) or was not approved.
     """
     connection = open_target(settings, note, report)
-    done, adopted = Deployed(outputs=_outputs_before(connection)), False
+    done = Deployed(outputs=_outputs_before(connection))
     try:
         for template, chosen in _layers(connection, given or {}, done.left_out):
             changes, stack = _apply(connection, template, chosen, done, approve)
-            adopted |= ("Import", "AWS::DynamoDB::Table") in {(one.action, one.type) for one in changes}
             done.outputs |= outputs(stack)
             done.only_checked += not_run(connection.cloudformation, stack["StackName"])
             if template.layer == "bootstrap":
                 for key, body in artifacts().values():
                     upload(client("s3", settings), done.outputs["artifacts_bucket"], key, body)
+            if template.layer == "stream":
+                adopted = ("Import", "AWS::DynamoDB::Table") in {(one.action, one.type) for one in changes}
+                table, stream = done.outputs["prices_table"], done.outputs["stream_name"]
+                start_change_capture(connection.settings, table, stream, adopted)
     finally:
         # Also where a later stack fails: what there is must be found.
         if done.outputs:
             remember(connection, done.outputs)
-    start_change_capture(load_settings(settings.home), adopted)
     return done
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearcast.aws import client
+from nearcast.cost.tables import price_table
+from nearcast.deploy.change_capture import stop_change_capture
 from nearcast.deploy.connection import Connection, Note, Report
 from nearcast.deploy.deployment import LAYERS
 from nearcast.deploy.failures import failure, refusals
@@ -19,12 +21,16 @@ from nearcast.errors import DeployError
 from nearcast.settings import Settings
 
 WHAT_IT_COSTS = {
-    "AWS::S3::Bucket": "$0.023 a month for each GB, old versions included",
-    "AWS::DynamoDB::Table": "$0.25 a month for each GB, and $0.20 for its point-in-time recovery",
-    "AWS::KMS::Key": "$1 a month",
+    "AWS::S3::Bucket": ("${} a month for each GB, old versions included", "s3-storage"),
+    "AWS::DynamoDB::Table": (
+        "${} a month for each GB, and ${} for its point-in-time recovery",
+        "dynamodb-storage",
+        "dynamodb-point-in-time-recovery",
+    ),
+    "AWS::KMS::Key": ("${} a month", "kms-key"),
 }
-"""What it costs to keep, by type: list prices of us-east-1 (aws.amazon.com/s3/pricing, …/dynamodb/pricing/on-demand,
-…/kms/pricing), as they were in November 2026."""
+"""What it costs to keep, by type: the text, and the prices in it by their names in the table of prices."""
+GONE = "not there any more"
 HOW_TO_REMOVE = {
     "AWS::S3::Bucket": "empty it in the S3 console (Empty, with all versions), then: aws s3 rb s3://{name}",
     "AWS::DynamoDB::Table": "aws dynamodb delete-table --table-name {name}",
@@ -52,6 +58,13 @@ class Doomed:
     kept: tuple[Kept, ...]
 
 
+def cost_of_keeping(kind: str) -> str:
+    """Return what a resource of this type costs that stays, at us-east-1's prices."""
+    text, *names = WHAT_IT_COSTS[kind]
+    prices = price_table().prices
+    return text.format(*(f"{prices[name].cost(1):g}" for name in names))
+
+
 Approve = Callable[[list[Doomed]], bool]
 
 
@@ -73,6 +86,9 @@ def destroy(
         raise DeployError("The destruction was not approved.", kept="Nothing was changed.")
     for stack in found:
         note(f"stack {stack.name}: deleting {len(stack.removed)} resources")
+        for one in stack.kept:
+            if one.type == "AWS::DynamoDB::Table" and one.holds != GONE:
+                stop_change_capture(connection.settings, one.name)
         _delete(connection, stack)
     bootstrap = describe(connection.cloudformation, connection.stack_name(LAYERS[0]))
     remember(connection, outputs(bootstrap or {}))
@@ -109,7 +125,7 @@ def _kept(connection: Connection, resource: dict[str, Any]) -> Kept:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchBucket", "ResourceNotFoundException"):
             raise
-        return Kept(kind, name, "not there any more")
+        return Kept(kind, name, GONE)
 
 
 def _holds(connection: Connection, kind: str, name: str) -> str:

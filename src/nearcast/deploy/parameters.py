@@ -15,14 +15,13 @@ LOCAL_PARAMETERS: dict[str, dict[str, str]] = {
         "LambdaBufferSeconds": "0",
         "VisibilitySeconds": "60",
         "Versioning": "Suspended",
-        "AlarmActions": "DISABLED",
     },
     "lake": {"Versioning": "Suspended", "ScheduleState": "DISABLED"},
     "analytics": {"QuickSightPrincipalArn": "arn:aws:quicksight:us-east-1:000000000000:user/default/local"},
 }
 """What differs on one machine: Firehose gathers for one second, the Lambda gets its records at once, and what a
-killed job had taken returns after a minute. Airflow starts crawler and job, nobody is sent alarms, and versions,
-which nothing would expire, are not kept. There is no one for QuickSight to show anything to."""
+killed job had taken returns after a minute. Airflow starts crawler and job, and versions, which nothing would
+expire, are not kept. There is no one for QuickSight to show anything to."""
 OPTIONAL = {"analytics": "QuickSightPrincipalArn"}
 """Layers that are deployed to AWS only when this parameter of theirs has a value."""
 COMPUTED = ("Environment", "TransformerKey", "HudiJobKey")

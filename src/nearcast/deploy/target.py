@@ -51,7 +51,8 @@ def _region(settings: Settings) -> str:
         raise DeployError(
             f"{settings.home} belongs to the region {recorded}, and AWS_REGION or the profile says {named}.",
             kept="Nothing was sent anywhere.",
-            todo=f"Set AWS_REGION={recorded}, or use another home for {named}: {AWS_HOME}-{named}.",
+            todo=f"Set AWS_REGION={recorded}, or deploy another environment there, since names of buckets and "
+            f"roles are taken: NEARCAST_HOME={AWS_HOME}-{named} NEARCAST_ENVIRONMENT=other.",
         )
     region = named or recorded
     if region is None:
