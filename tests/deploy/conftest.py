@@ -12,7 +12,7 @@ import pytest
 
 from nearcast import aws
 from nearcast.aws import client
-from nearcast.deploy import connection
+from nearcast.deploy import connection, deployment
 from nearcast.deploy.deployment import LAYERS
 from nearcast.deploy.parameters import OPTIONAL
 from nearcast.deploy.stacks import describe
@@ -23,6 +23,7 @@ from tests.local.gateway.conftest import REGION, Gateway, running_gateway
 
 ON_AWS = tuple(layer for layer in LAYERS if layer not in OPTIONAL)
 """The layers that are deployed to AWS when no parameter is given."""
+TWO_LAYERS = LAYERS[:2]
 ACCOUNTS = itertools.count(100_000_000_001)
 
 
@@ -53,6 +54,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     aws._client.cache_clear()
     yield
     aws._client.cache_clear()
+
+
+@pytest.fixture
+def two_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two layers alone, for what does not ask how many there are: each takes a good part of a second."""
+    monkeypatch.setattr(deployment, "LAYERS", TWO_LAYERS)
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ def test_progress_counts_the_resources_of_each_stack(on_aws: Settings) -> None:
     assert all(0 <= one.done <= one.total for one in told)
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_parameters_that_are_not_set_keep_their_value(on_aws: Settings) -> None:
     deploy(on_aws, {"BufferSeconds": "300"})
     assert parameter(on_aws, "stream", "BufferSeconds") == "300"
@@ -131,6 +132,7 @@ def test_every_local_parameter_is_one_of_its_template() -> None:
         assert {*values} <= {*defined}, layer
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_the_local_target_has_its_own_parameters(local: Settings) -> None:
     deploy(local)
     for name, value in LOCAL_PARAMETERS["stream"].items():
@@ -171,6 +173,7 @@ def test_a_template_that_is_too_large_for_a_request_goes_through_the_bucket(
     assert not any(one.changed for one in deploy(on_aws).stacks)
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_new_outputs_alone_are_a_change(local: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Templates export more and more; a stack that only puts out more must be updated."""
     deploy(local)
@@ -182,12 +185,14 @@ def test_new_outputs_alone_are_a_change(local: Settings, monkeypatch: pytest.Mon
     assert load_settings(local.home).stream_name == deploy(local).outputs["added"]
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_a_bucket_of_ones_own_without_a_stack_is_taken_over(local: Settings, account: str) -> None:
     client("s3", local).create_bucket(Bucket=f"nearcast-dev-raw-{account}")
     deploy(local)
     assert all_stacks(local)["stream"] == "CREATE_COMPLETE"
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_a_bucket_of_another_account_names_the_remedy_and_the_next_try_works(
     local: Settings, gateway: Gateway, account: str
 ) -> None:
@@ -292,6 +297,7 @@ def test_the_home_of_one_target_is_refused_to_the_other(local: Settings, tmp_pat
         settings_for(account, "local")
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_a_home_on_aws_is_found_by_the_next_command(on_aws: Settings, account: str) -> None:
     deploy(on_aws)
     found = load_settings(on_aws.home)
@@ -300,6 +306,7 @@ def test_a_home_on_aws_is_found_by_the_next_command(on_aws: Settings, account: s
     assert found.aws_endpoint_url is None
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_the_local_services_do_not_start_in_a_home_on_aws(on_aws: Settings) -> None:
     from nearcast.local.home import prepare_home
 

@@ -85,6 +85,7 @@ def test_changes_flow_again_after_a_destruction(by: str, interrupted: bool, depl
     assert kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_changes_that_somebody_switched_off_flow_again(local: Settings) -> None:
     deploy(local)
     settings = load_settings(local.home)

@@ -56,6 +56,7 @@ def as_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_no_credentials(
     run: Any, gateway: Gateway, aws_variables: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +108,7 @@ def test_credentials_that_aws_refuses(
     assert stacks(on_aws) == {}
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_a_misspelt_region(run: Any, aws_variables: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as misspelt:
         misspelt.setenv("AWS_REGION", "us-esat-1")
@@ -124,6 +126,7 @@ def test_a_server_that_cannot_be_reached() -> None:
     assert explain_exception(EndpointConnectionError(endpoint_url="http://127.0.0.1:1/")) is None
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_another_region_than_the_homes(on_aws: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(on_aws)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
@@ -137,6 +140,7 @@ def test_another_region_than_the_homes(on_aws: Settings, monkeypatch: pytest.Mon
     assert settings_for(load_settings(on_aws.home), "aws").aws_region == "us-east-1"
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_the_credentials_of_another_account_than_the_homes(
     on_aws: Settings, account: str, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +207,7 @@ def test_a_right_that_is_missing(moto: str, tmp_path: Path, monkeypatch: pytest.
     assert re.search(r"policy of arn:aws:iam::\d+:user/deployer must allow iam:ListRoles", found[1])
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_a_deployment_that_lacks_a_right_names_it_and_the_next_try_works(run: Any, on_aws: Settings) -> None:
     denied = DENIED.replace("kinesis:CreateStream", "cloudformation:DescribeStacks")
     with Stubber(client("cloudformation", on_aws)) as stub:
@@ -334,6 +339,7 @@ def test_the_commands_from_plan_to_destruction(on_aws: Settings) -> None:
     assert (again.exit_code, "Nothing is left" in again.stderr) == (0, True)
 
 
+@pytest.mark.usefixtures("two_layers")
 def test_destruction_wants_the_name_of_the_environment(
     local: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,17 +11,17 @@ from botocore.stub import Stubber
 from nearcast.aws import client
 from nearcast.deploy import deploy, destroy
 from nearcast.deploy.connection import Connection, Progress
-from nearcast.deploy.deployment import LAYERS
 from nearcast.deploy.states import READY, WAYS_ON, make_ready
 from nearcast.deploy.waiting import finish
 from nearcast.errors import DeployError
 from nearcast.settings import Settings
-from tests.deploy.conftest import ON_AWS, stacks, wait_for
+from tests.deploy.conftest import TWO_LAYERS, stacks, wait_for
 
+pytestmark = pytest.mark.usefixtures("two_layers")
 NAME = "nearcast-dev-stream"
 STACK_ID = f"arn:aws:cloudformation:us-east-1:1:stack/{NAME}/1"
 NOTHING = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
-ALL = dict.fromkeys(LAYERS, "CREATE_COMPLETE")
+BOTH = dict.fromkeys(TWO_LAYERS, "CREATE_COMPLETE")
 
 
 def body(**resources: Any) -> str:
@@ -42,7 +42,7 @@ def test_a_change_set_that_was_never_carried_out(local: Settings) -> None:
     )
     assert stacks(local) == {"stream": "REVIEW_IN_PROGRESS"}
     deploy(local)
-    assert stacks(local) == ALL
+    assert stacks(local) == BOTH
 
 
 @pytest.mark.parametrize(("rollback", "status"), [(True, "ROLLBACK_COMPLETE"), (False, "CREATE_FAILED")])
@@ -52,7 +52,7 @@ def test_a_creation_that_had_failed(rollback: bool, status: str, local: Settings
     )
     wait_for(local, NAME, status)
     deploy(local)
-    assert stacks(local) == ALL
+    assert stacks(local) == BOTH
 
 
 def waiting(seconds: int) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_a_deletion_that_had_failed_names_what_hinders_it_and_the_next_try_works
         assert f"--stack-name {NAME} --retain-resources" in caught.value.todo
     ec2.delete_subnet(SubnetId=made["Subnet"]["SubnetId"])
     deploy(local)
-    assert stacks(local) == ALL
+    assert stacks(local) == BOTH
 
 
 def described(status: str) -> dict[str, Any]:
@@ -177,4 +177,4 @@ def test_an_interrupted_wait_says_how_to_go_on_and_the_next_run_does(on_aws: Set
         deploy(on_aws, note=notes.append, report=interrupted)
     assert f"CloudFormation goes on with {NAME}" in notes[-1]
     deploy(on_aws)
-    assert stacks(on_aws) == dict.fromkeys(ON_AWS, "CREATE_COMPLETE")
+    assert stacks(on_aws) == BOTH

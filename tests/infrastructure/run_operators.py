@@ -35,7 +35,9 @@ def main() -> None:
             crawl.execute(context)
             repair_partitions.execute(context)
             upsert.execute(context)
-            killed = AthenaOperator(task_id="t", query="SELECT 1", workgroup=settings.need("workgroup"))
+            killed = AthenaOperator(
+                task_id="t", query="SELECT 1", workgroup=settings.need("workgroup"), sleep_time=1
+            )
             killed.execute(context)
             killed.on_kill()
     rows = [[one.service, one.operation, one.parameters, one.wrong] for one in recorder.requests]
