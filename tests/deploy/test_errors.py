@@ -37,6 +37,8 @@ def deploy_command(
     """Run `nearcast deploy --target aws` and return the error that it prints; {} when it succeeds."""
     monkeypatch.setenv("NEARCAST_HOME", str(home))
     monkeypatch.setattr("sys.argv", ["nearcast", "deploy", "--target", "aws", "--yes", "--json"])
+    # Log lines would go to this test's standard error for ever after.
+    monkeypatch.setattr("nearcast.log.configure", lambda: None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     document: dict[str, str] = json.loads(capsys.readouterr().out)
