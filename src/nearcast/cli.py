@@ -115,6 +115,8 @@ def _expected(error: Exception) -> NearcastError | None:
         return NearcastError(
             f"A setting is wrong: {error}", todo="Correct it in the environment or in the home."
         )
+    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint"):
+        return NearcastError(f"{error}.", todo="Correct AWS_ENDPOINT_URL, or unset it.")
     if isinstance(error, OSError):
         return NearcastError(
             f"{type(error).__name__}: {error}", todo="Check NEARCAST_HOME and the files you named."
