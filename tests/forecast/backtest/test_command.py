@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,11 @@ def test_a_stop_keeps_finished_folds_and_the_rest_gives_the_same_bytes(
         """Start, wait until the fold 2021 runs, send a signal to that process alone; return how it ended."""
         marker.unlink(missing_ok=True)
         waiting = environment | {tiny.WAIT: str(marker)}
-        with subprocess.Popen(command, env=waiting, stderr=subprocess.PIPE, text=True) as process:
+        # Whoever starts these tests in the background may have had the signal ignored, which children inherit.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(
+            command, env=waiting, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+        ) as process:
             until(lambda: marker.exists() and marker.read_text() != "")
             worker = psutil.Process(int(marker.read_text()))
             process.send_signal(number)
