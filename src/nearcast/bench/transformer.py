@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any
 
 from nearcast.bench.rows import bars
+from nearcast.cost.record_sizes import change_record
 from nearcast.deploy.artifacts import package_transformer
 from nearcast.errors import NearcastError
 from nearcast.stream.dynamodb import to_item
@@ -66,23 +67,8 @@ def change_records(count: int) -> Iterator[dict[str, Any]]:
     """Yield ``count`` records of Firehose's event, each the INSERT of a real bar as DynamoDB reports it."""
     for number, bar in enumerate(bars(count)):
         image = to_item((*astuple(bar)[:7], number + 1))
-        change = {
-            "awsRegion": "us-east-1",
-            "eventID": f"{number:032x}",
-            "eventName": "INSERT",
-            "userIdentity": None,
-            "recordFormat": "application/json",
-            "tableName": "nearcast-dev-prices",
-            "dynamodb": {
-                "ApproximateCreationDateTime": 1_700_000_000_000 + number,
-                "ApproximateCreationDateTimePrecision": "MILLISECOND",
-                "Keys": {key: image[key] for key in ("stock_symbol", "date")},
-                "NewImage": image,
-                "SizeBytes": 181,
-            },
-            "eventSource": "aws:dynamodb",
-        }
-        yield {"recordId": str(number), "data": base64.b64encode(json.dumps(change).encode()).decode()}
+        data = json.dumps(change_record(image)).encode()
+        yield {"recordId": str(number), "data": base64.b64encode(data).decode()}
 
 
 def run_bare(python: Path, records: list[dict[str, Any]], times: int) -> dict[str, Any]:
